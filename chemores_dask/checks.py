@@ -1,0 +1,87 @@
+"""One wording for each thing that callers get wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import pandas as pd
+import xarray as xr
+
+from chemores_dask.errors import MissingVariableError, ParameterError
+
+SHOWN = 12
+
+
+def listed(names: Iterable[object]) -> str:
+    """Write some names for a message, cut to the first dozen."""
+    shown = [str(name) for name in names]
+    if not shown:
+        return "none"
+    rest = f" … and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+    return ", ".join(shown[:SHOWN]) + rest
+
+
+def check_one_of(value: object, options: Collection[object], *, parameter: str, caller: str) -> None:
+    """Refuse a value that is not among the options.
+
+    Raises
+    ------
+    ParameterError
+        Naming the options.
+    """
+    if value not in options:
+        message = f"The {parameter!r} parameter of {caller} must be one of: {listed(options)}. Got {value!r}."
+        raise ParameterError(message)
+
+
+def check_between(
+    value: float, *, parameter: str, caller: str, minimum: float | None = None, maximum: float | None = None
+) -> None:
+    """Refuse a number outside ``minimum`` and ``maximum`` (both allowed), or one that is not a number.
+
+    Raises
+    ------
+    ParameterError
+        Naming the limits.
+    """
+    too_low = minimum is not None and not value >= minimum
+    too_high = maximum is not None and not value <= maximum
+    if too_low or too_high:
+        limits = " and ".join(
+            text
+            for text, given in ((f"at least {minimum}", minimum), (f"at most {maximum}", maximum))
+            if given is not None
+        )
+        message = f"The {parameter!r} parameter of {caller} must be {limits}. Got {value!r}."
+        raise ParameterError(message)
+
+
+def check_columns(frame: pd.DataFrame, columns: Iterable[str], *, what: str, caller: str) -> None:
+    """Refuse columns that a table does not have.
+
+    Raises
+    ------
+    MissingVariableError
+        Naming the missing columns and those that are there.
+    """
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        message = f"{caller} needs the columns {listed(missing)} in {what}. Present: {listed(frame.columns)}."
+        raise MissingVariableError(message)
+
+
+def check_variables(dataset: xr.Dataset, variables: Iterable[str], *, dims: tuple[str, ...], what: str, caller: str) -> None:
+    """Refuse variables that a Dataset does not have over the given dimensions.
+
+    Raises
+    ------
+    MissingVariableError
+        Naming what is missing, and the variables present over ``dims``.
+    """
+    for name in variables:
+        if name not in dataset.variables or dataset[name].dims != dims:
+            over = ", ".join(dims)
+            present = [str(other) for other in dataset.variables if dataset[other].dims == dims]
+            found = f"it runs over {dataset[name].dims}" if name in dataset.variables else "it is absent"
+            message = f"{caller} needs the variable {name!r} over ({over}) in {what}; {found}. Present over ({over}): {listed(present)}."
+            raise MissingVariableError(message)

@@ -1,0 +1,145 @@
+"""Every exception and warning of the package, in one tree.
+
+::
+
+    ChemoresError
+      InputError (ValueError)            what the caller passed cannot be used
+        MissingVariableError (KeyError)  a named column or variable is absent
+        VariableSpecError                a result does not match its declaration
+        ParameterError                   a parameter has a value outside its range
+        GeneMismatchError                too few genes in common, or genes not known
+        TooFewEventsError                not enough events for the model
+        CountsError                      a matrix is not made of raw counts
+      StoreError                         something on disk cannot be used
+        StoreNotFoundError (FileNotFoundError)
+        FormatError (ValueError)         a file is not what its name or header says
+        SchemaVersionError               the store was written by a newer version
+        IncompleteStoreError             writing was cut short; run it again
+        IncompleteResultError            a result was not written to its end
+        ChecksumError                    bytes on disk are not those that were written
+      ResourceError
+        BlockTooLargeError (MemoryError) a task would not fit into memory
+        NoClusterError                   no scheduler could be reached
+      WorkflowError
+        PipelineFileError                a pipeline file does not parse
+        UnknownStepError                 a step names an analysis that does not exist
+        StepFailedError                  a step failed; raised from its cause
+
+    ChemoresWarning (UserWarning)
+      MissingGenesWarning                some genes of a set are not in the data
+      ConvergenceWarning                 an iteration stopped before it converged
+      SmallSampleWarning                 no arrangement of the data can be significant
+
+A message has three parts: what must hold, what was found, how to mend it.
+"""
+
+from __future__ import annotations
+
+
+class ChemoresError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class InputError(ChemoresError, ValueError):
+    """What the caller passed cannot be used."""
+
+
+class MissingVariableError(InputError, KeyError):
+    """A named column or variable is absent."""
+
+    # KeyError shows its message through repr, which would escape the quotes and line breaks.
+    __str__ = Exception.__str__
+
+
+class VariableSpecError(InputError):
+    """A result does not match its declaration."""
+
+
+class ParameterError(InputError):
+    """A parameter has a value outside its range."""
+
+
+class GeneMismatchError(InputError):
+    """Too few genes in common, or genes that are not known."""
+
+
+class TooFewEventsError(InputError):
+    """There are not enough events for the model."""
+
+
+class CountsError(InputError):
+    """A matrix is not made of raw counts."""
+
+
+class StoreError(ChemoresError):
+    """Something on disk cannot be used."""
+
+
+class StoreNotFoundError(StoreError, FileNotFoundError):
+    """There is nothing at this path."""
+
+    __str__ = Exception.__str__
+
+
+class FormatError(StoreError, ValueError):
+    """A file is not what its name or header says."""
+
+
+class SchemaVersionError(StoreError):
+    """The store was written by a newer version of the package."""
+
+
+class IncompleteStoreError(StoreError):
+    """Writing was cut short."""
+
+
+class IncompleteResultError(StoreError):
+    """A result was not written to its end."""
+
+
+class ChecksumError(StoreError):
+    """The bytes on disk are not those that were written."""
+
+
+class ResourceError(ChemoresError):
+    """The machine or cluster cannot do what was asked."""
+
+
+class BlockTooLargeError(ResourceError, MemoryError):
+    """A task would not fit into memory."""
+
+
+class NoClusterError(ResourceError):
+    """No scheduler could be reached."""
+
+
+class WorkflowError(ChemoresError):
+    """A pipeline cannot be planned or run."""
+
+
+class PipelineFileError(WorkflowError, ValueError):
+    """A pipeline file does not parse."""
+
+
+class UnknownStepError(WorkflowError):
+    """A step names something that does not exist."""
+
+
+class StepFailedError(WorkflowError):
+    """A step failed; raised from its cause."""
+
+
+class ChemoresWarning(UserWarning):
+    """Anything this package warns of."""
+
+
+class MissingGenesWarning(ChemoresWarning):
+    """Some genes of a set are not in the data."""
+
+
+class ConvergenceWarning(ChemoresWarning):
+    """An iteration stopped before it converged."""
+
+
+class SmallSampleWarning(ChemoresWarning):
+    """No arrangement of the data could reach the usual significance level."""

@@ -1,0 +1,1 @@
+"""Pipelines: plan, skip what is done, run, record."""

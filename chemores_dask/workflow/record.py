@@ -1,0 +1,161 @@
+"""What a run leaves behind: its steps, what they cost, and how the claims came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Bill:
+    """The cost of a step or a run.
+
+    Attributes
+    ----------
+    passes
+        Rows decoded divided by the rows of the store.
+    bytes_decoded
+        Bytes of counts after decompression.
+    tasks
+        Dask tasks.
+    seconds
+        Wall time.
+    peak_memory_bytes
+        Largest resident size of all processes together, as sampled.
+    """
+
+    passes: float = 0.0
+    bytes_decoded: int = 0
+    tasks: int = 0
+    seconds: float = 0.0
+    peak_memory_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step of a run.
+
+    Attributes
+    ----------
+    name, analysis
+        Name of the step in the pipeline, and of the analysis it calls.
+    fingerprint
+        Address of its result.
+    reused
+        True if the result was there already.
+    parameters, inputs
+        What decides its numbers: plain values, and fingerprints by name.
+    warnings
+        Messages of the warnings it gave.
+    bill
+        What it cost; zeros if reused.
+    """
+
+    name: str
+    analysis: str
+    fingerprint: str
+    reused: bool
+    parameters: dict[str, object] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    bill: Bill = field(default_factory=Bill)
+
+
+@dataclass(frozen=True)
+class ClaimOutcome:
+    """A published or planted figure beside ours.
+
+    Attributes
+    ----------
+    name
+        What is claimed, as a person would say it.
+    source
+        Where the expected value comes from.
+    expected, lower, upper
+        The expected value and the interval in which ours must lie.
+    found
+        Our value.
+    step, variable
+        Where it was read.
+    """
+
+    name: str
+    source: str
+    expected: float
+    lower: float
+    upper: float
+    found: float
+    step: str
+    variable: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether our value lies in the interval."""
+        return self.lower <= self.found <= self.upper
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the report, as the pipeline file describes it.
+
+    Attributes
+    ----------
+    title, text
+        Heading, and one paragraph for the reader.
+    figures
+        Tables with ``kind`` (name of a figure), ``step`` (whose result is drawn), ``caption`` and further options.
+    tables
+        Tables with ``step``, ``variables``, and optionally ``select``, ``sort``, ``descending``, ``rows`` and ``caption``.
+    """
+
+    title: str
+    text: str = ""
+    figures: tuple[dict[str, object], ...] = ()
+    tables: tuple[dict[str, object], ...] = ()
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A whole run.
+
+    Attributes
+    ----------
+    pipeline, title, description
+        Name of the pipeline, and how it introduces itself.
+    store
+        Path of the store as given.
+    seed
+        Seed of the run.
+    started, finished
+        ISO 8601 with time zone.
+    host
+        Kind of scheduler and size of the machine, in words, without names.
+    cells, genes, samples, patients
+        Sizes of the store.
+    inputs
+        Checksums of what was read, by name.
+    versions
+        Versions of packages.
+    steps, claims, sections
+        In order.
+    bill
+        The whole run.
+    """
+
+    pipeline: str
+    title: str
+    description: str
+    store: str
+    seed: int
+    started: str
+    finished: str
+    host: str
+    cells: int
+    genes: int
+    samples: int
+    patients: int
+    inputs: dict[str, str]
+    versions: dict[str, str]
+    steps: tuple[StepRecord, ...]
+    claims: tuple[ClaimOutcome, ...]
+    sections: tuple[Section, ...]
+    bill: Bill
