@@ -1,0 +1,68 @@
+# Two commands do everything: `make demo` and `make test`. They need git, make and python3 (3.11 or newer, with venv).
+
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?= demo
+SIZES ?= 10000 100000 300000
+BIN := $(VENV)/bin
+CONSTRAINTS := --constraint constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# The newest Python on this machine that can make a virtual environment.
+CANDIDATES = python3.14 python3.13 python3.12 $$(ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.1[2-9].*/bin/python 2>/dev/null | sort -rV)
+NEWEST = $(shell for python in $(CANDIDATES); do "$$python" -c 'import ensurepip, venv' 2>/dev/null && echo "$$python" && break; done)
+
+.PHONY: demo test test-newest test-lowest lint types floors check bench clean help
+
+help:  ## Show the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
+
+demo: $(VENV)/.package  ## Simulate a cohort, run a pipeline on it, write the report.
+	$(BIN)/chemores demo $(DEMO)
+
+test: check  ## Run every check and every test.
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term
+
+test-newest:  ## Run the tests once more on the newest Python of this machine.
+	@if [ -z "$(NEWEST)" ]; then echo "No Python newer than 3.11 on this machine."; \
+	else $(MAKE) --no-print-directory pytest-only PYTHON="$(NEWEST)" VENV=.venv-newest; fi
+
+.PHONY: pytest-only
+pytest-only: $(VENV)/.tests
+	$(BIN)/python --version
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-lowest:  ## Run the tests with the oldest supported versions of the dependencies.
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt --editable . --group test
+	.venv-lowest/bin/python -m pytest --numprocesses 2 --dist loadfile
+
+check: lint types floors  ## Style, types and the floors of the house.
+
+lint: $(VENV)/.tests  ## Style.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.tests  ## Types of the lower floors.
+	$(BIN)/mypy
+
+floors: $(VENV)/.tests  ## Import contracts.
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.package  ## Measure the ladder of sizes (SIZES="10000 100000 300000").
+	$(BIN)/python -m benchmarks.ladder $(SIZES)
+
+$(VENV)/.package: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) --upgrade 'pip>=25.1'
+	$(INSTALL) $(CONSTRAINTS) --editable .
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.package
+	$(INSTALL) $(CONSTRAINTS) --editable . --group test
+	@touch $@
+
+clean:  ## Remove environments, caches and the demo.
+	rm -rf .venv .venv-newest .venv-lowest $(DEMO) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
