@@ -70,7 +70,9 @@ def check_columns(frame: pd.DataFrame, columns: Iterable[str], *, what: str, cal
         raise MissingVariableError(message)
 
 
-def check_variables(dataset: xr.Dataset, variables: Iterable[str], *, dims: tuple[str, ...], what: str, caller: str) -> None:
+def check_variables(
+    dataset: xr.Dataset, variables: Iterable[str], *, dims: tuple[str, ...], what: str, caller: str
+) -> None:
     """Refuse variables that a Dataset does not have over the given dimensions.
 
     Raises

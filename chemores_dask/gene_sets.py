@@ -127,7 +127,9 @@ def measured(gene_set: GeneSet, genes: Iterable[str], *, minimum_share: float = 
             f"missing: {listed(missing)}. Check that both use symbols (or both Ensembl identifiers), or lower minimum_share."
         )
         raise GeneMismatchError(message)
-    message = f"{len(missing)} of {size} genes of {gene_set.name!r} are not in the data and are left out: {listed(missing)}."
+    message = (
+        f"{len(missing)} of {size} genes of {gene_set.name!r} are not in the data and are left out: {listed(missing)}."
+    )
     warnings.warn(message, MissingGenesWarning, stacklevel=2)
     return GeneSet(
         gene_set.name,

@@ -14,7 +14,19 @@ import numpy as np
 
 from chemores_dask.errors import ParameterError
 
-RECORDED_PACKAGES = ("chemores_dask", "anndata", "dask", "distributed", "lifelines", "numba", "numpy", "pandas", "scipy", "xarray", "zarr")
+RECORDED_PACKAGES = (
+    "chemores_dask",
+    "anndata",
+    "dask",
+    "distributed",
+    "lifelines",
+    "numba",
+    "numpy",
+    "pandas",
+    "scipy",
+    "xarray",
+    "zarr",
+)
 
 
 def canonical_json(value: object) -> str:
@@ -23,7 +35,8 @@ def canonical_json(value: object) -> str:
     Parameters
     ----------
     value
-        Mappings with string keys, lists, tuples, strings, numbers, booleans and None, nested; numpy scalars and arrays count as their plain values.
+        Mappings with string keys, lists, tuples, strings, numbers, booleans and None, nested; numpy scalars and arrays count as
+        their plain values.
 
     Returns
     -------
@@ -82,5 +95,7 @@ def _plain(value: object) -> object:
         raise ParameterError(message)
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
-    message = f"A fingerprint takes plain values. Got {type(value).__name__}; pass a string, a number, a list or a mapping."
+    message = (
+        f"A fingerprint takes plain values. Got {type(value).__name__}; pass a string, a number, a list or a mapping."
+    )
     raise ParameterError(message)

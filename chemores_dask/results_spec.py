@@ -138,7 +138,9 @@ def check_result(spec: ResultSpec, result: xr.Dataset) -> None:
     undeclared = [str(name) for name in result.data_vars if name not in spec.by_name]
     missing = [v.name for v in spec.variables if not v.optional and v.name not in result.data_vars]
     if undeclared or missing:
-        message = f"A result must hold its declared variables and no others. Undeclared: {undeclared}; missing: {missing}."
+        message = (
+            f"A result must hold its declared variables and no others. Undeclared: {undeclared}; missing: {missing}."
+        )
         raise VariableSpecError(message)
     for name in result.data_vars:
         variable = spec.by_name[str(name)]

@@ -8,28 +8,37 @@ from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
 
-_lock = threading.Lock()
-_holders = 0
-_limits: threadpool_limits | None = None
+
+class _SharedLimit:
+    """A limit that belongs to the process: the first task to enter sets it, the last to leave restores what was there."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._limits: threadpool_limits | None = None
+
+    def enter(self) -> None:
+        with self._lock:
+            self._holders += 1
+            if self._limits is None:
+                self._limits = threadpool_limits(limits=1, user_api="blas")
+
+    def leave(self) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0 and self._limits is not None:
+                self._limits.restore_original_limits()
+                self._limits = None
+
+
+_SHARED = _SharedLimit()
 
 
 @contextmanager
 def single_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread while any task of this process is inside.
-
-    The limit belongs to the process, so tasks that overlap in time share it: the first to enter sets it, the last to leave
-    restores what was there before.
-    """
-    global _holders, _limits
-    with _lock:
-        _holders += 1
-        if _holders == 1:
-            _limits = threadpool_limits(limits=1, user_api="blas")
+    """Hold BLAS to one thread while any task of this process is inside."""
+    _SHARED.enter()
     try:
         yield
     finally:
-        with _lock:
-            _holders -= 1
-            if _holders == 0 and _limits is not None:
-                _limits.restore_original_limits()
-                _limits = None
+        _SHARED.leave()

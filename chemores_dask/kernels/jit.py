@@ -26,6 +26,6 @@ def jit(function: Kernel) -> Kernel:
     -------
     The compiled kernel, with the plain function as its attribute ``python``.
     """
-    compiled = numba.jit(nopython=True, nogil=True, cache=True)(function)
-    compiled.python = function
+    compiled: Kernel = numba.jit(nopython=True, nogil=True, cache=True)(function)
+    compiled.python = function  # type: ignore[attr-defined]
     return compiled

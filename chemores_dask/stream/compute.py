@@ -29,4 +29,5 @@ def compute(*collections: Any) -> tuple[Any, ...]:
         if dask.is_dask_collection(collection):
             keys.update(collection.__dask_graph__())
     count(**{TASKS: len(keys)})
-    return dask.compute(*optimized, optimize_graph=False)
+    values: tuple[Any, ...] = dask.compute(*optimized, optimize_graph=False)
+    return values

@@ -16,7 +16,7 @@ from chemores_dask.errors import InputError, ParameterError
 from chemores_dask.kernels.blas_threads import single_blas_thread
 
 
-@sizeof.register(sp.sparray)
+@sizeof.register(sp.sparray)  # type: ignore[untyped-decorator, unused-ignore]
 def _sizeof_sparse_array(array: sp.sparray) -> int:
     # Dask knows scipy's matrices only, and takes a sparse array of gigabytes for 56 bytes.
     parts = (getattr(array, name, None) for name in ("data", "indices", "indptr", "row", "col", "offsets"))
@@ -78,10 +78,16 @@ def row_columns(rows: Rows, columns: Columns | None) -> dict[str, da.Array]:
     for name, values in (columns or {}).items():
         array = np.asarray(values)
         if len(array) != rows.shape[0]:
-            message = f"A column must have one entry per row. {name!r} has {len(array)} entries for {rows.shape[0]} rows."
+            message = (
+                f"A column must have one entry per row. {name!r} has {len(array)} entries for {rows.shape[0]} rows."
+            )
             raise InputError(message)
         array = array.reshape(len(array), -1)
-        cut[name] = da.from_array(array, chunks=(rows.chunks[0], (array.shape[1],)), name=f"column-{tokenize(array)}-{tokenize(rows.chunks[0])}")
+        cut[name] = da.from_array(
+            array,
+            chunks=(rows.chunks[0], (array.shape[1],)),
+            name=f"column-{tokenize(array)}-{tokenize(rows.chunks[0])}",
+        )
     return cut
 
 
@@ -153,7 +159,9 @@ def _whole_rows(matrix: da.Array) -> Rows:
         message = f"Rows must be whole in every block. Got {matrix.numblocks[1]} column blocks; rechunk with x.rechunk({{1: -1}})."
         raise InputError(message)
     if any(np.isnan(size) for size in matrix.chunks[0]):
-        message = "Blocks of rows must have known sizes. Got unknown ones; call compute_chunk_sizes() on the array first."
+        message = (
+            "Blocks of rows must have known sizes. Got unknown ones; call compute_chunk_sizes() on the array first."
+        )
         raise InputError(message)
     return matrix
 

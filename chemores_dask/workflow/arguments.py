@@ -1,0 +1,177 @@
+"""Parameters of a pipeline file held against the signature of the analysis, before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import types
+import typing
+from collections.abc import Collection, Mapping, Sequence
+
+from chemores_dask.checks import listed
+from chemores_dask.errors import ChemoresError, PipelineFileError
+from chemores_dask.gene_sets import GeneSets
+from chemores_dask.workflow.catalogue import Analysis
+from chemores_dask.workflow.steps import Reference
+from chemores_dask.workflow.toml_tables import close_names
+
+SCALARS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+
+
+def bind_parameters(
+    function: Analysis, given: Mapping[str, object], *, gene_sets: GeneSets, seed: int, step: str
+) -> dict[str, object]:
+    """Turn the parameters of a step into arguments.
+
+    Parameters
+    ----------
+    function
+        The analysis; its first argument is the input and is not looked at.
+    given
+        Plain values and references by name. Gene sets are given by their names, dataclasses as tables.
+    gene_sets
+        The gene sets of the pipeline.
+    seed
+        Used where the analysis takes a seed and none is given.
+    step
+        Name of the step, for messages.
+
+    Returns
+    -------
+    Every parameter by name, defaults included; references stay as they are.
+
+    Raises
+    ------
+    PipelineFileError
+        If a parameter is unknown, missing, or of another type.
+    """
+    hints = typing.get_type_hints(function)
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    names = [parameter.name for parameter in parameters]
+    for name in given:
+        if name not in names:
+            message = f"Step {step!r} gives {name!r}, which {function.__name__} does not take. It takes: {listed(names)}."
+            raise PipelineFileError(message + close_names(name, names))
+    bound: dict[str, object] = {}
+    for parameter in parameters:
+        place = f"The parameter {parameter.name!r} of step {step!r}"
+        if parameter.name in given:
+            bound[parameter.name] = _convert(given[parameter.name], hints.get(parameter.name), place, gene_sets)
+        elif parameter.name == "seed":
+            bound["seed"] = seed
+        elif parameter.default is inspect.Parameter.empty:
+            message = f"{place} is required by {function.__name__} and is missing. Add it to the table of parameters."
+            raise PipelineFileError(message)
+        else:
+            bound[parameter.name] = parameter.default
+    return bound
+
+
+def plain_parameters(arguments: Mapping[str, object]) -> dict[str, object]:
+    """Write arguments as plain values, for fingerprints and records.
+
+    Parameters
+    ----------
+    arguments
+        As made by :func:`bind_parameters`.
+
+    Returns
+    -------
+    Plain values by name; references as ``"@step.variable"``, numbers that are not finite as text.
+    """
+    return {name: _plain(value) for name, value in arguments.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Reference):
+        return f"@{value}"
+    if isinstance(value, GeneSets):
+        return [{"name": s.name, "up": s.up, "down": s.down, "weights": dict(s.weights)} for s in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def _convert(value: object, hint: object, place: str, gene_sets: GeneSets) -> object:
+    if isinstance(value, Reference) or hint is None:
+        return value
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _convert_union(value, typing.get_args(hint), place, gene_sets)
+    if origin is typing.Literal:
+        options = typing.get_args(hint)
+        return value if value in options else _refuse(place, f"one of: {listed(options)}", value)
+    if hint is GeneSets:
+        return _named_gene_sets(value, place, gene_sets)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _build(value, hint, place, gene_sets)
+    if hint in SCALARS:
+        return _scalar(value, hint, place)
+    container = origin if isinstance(origin, type) else hint
+    if isinstance(container, type) and issubclass(container, Mapping):
+        return value if isinstance(value, dict) else _refuse(place, "a table", value)
+    if isinstance(container, type) and issubclass(container, (Sequence, Collection)):
+        items = value if isinstance(value, list) else _refuse(place, "a list", value)
+        inner = next((argument for argument in typing.get_args(hint) if argument is not Ellipsis), None)
+        return tuple(_convert(item, inner, place, gene_sets) for item in items)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _convert_union(value: object, options: tuple[object, ...], place: str, gene_sets: GeneSets) -> object:
+    reasons = []
+    for option in options:
+        if option is type(None):
+            continue
+        try:
+            return _convert(value, option, place, gene_sets)
+        except PipelineFileError as error:
+            reasons.append(str(error))
+    raise PipelineFileError(" ".join(reasons))
+
+
+def _scalar(value: object, hint: object, place: str) -> object:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if (isinstance(value, bool) and hint is not bool) or not isinstance(value, typing.cast("type", hint)):
+        return _refuse(place, SCALARS[typing.cast("type", hint)], value)
+    return value
+
+
+def _build(value: object, kind: type, place: str, gene_sets: GeneSets) -> object:
+    table = value if isinstance(value, dict) else _refuse(place, "a table", value)
+    hints = typing.get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind) if field.init]
+    for name in table:
+        if name not in names:
+            message = f"{place} has no key {name!r}. Known keys: {listed(names)}.{close_names(name, names)}"
+            raise PipelineFileError(message)
+    fields = {name: _convert(item, hints[name], f"{place}, key {name!r},", gene_sets) for name, item in table.items()}
+    try:
+        return kind(**fields)
+    except (ChemoresError, TypeError) as error:
+        message = f"{place} cannot be made into {kind.__name__}. {error}"
+        raise PipelineFileError(message) from error
+
+
+def _named_gene_sets(value: object, place: str, gene_sets: GeneSets) -> GeneSets:
+    names = value if isinstance(value, list) else _refuse(place, "a list of names of gene sets", value)
+    for name in names:
+        if name not in gene_sets.names:
+            message = (
+                f"{place} must name gene sets of the pipeline. Got {name!r}; present: {listed(gene_sets.names)}."
+                f"{close_names(str(name), gene_sets.names)}"
+            )
+            raise PipelineFileError(message)
+    return GeneSets(tuple(gene_sets[name] for name in names))
+
+
+def _refuse(place: str, expected: str, value: object) -> typing.NoReturn:
+    message = f"{place} must be {expected}. Got {value!r}."
+    raise PipelineFileError(message)

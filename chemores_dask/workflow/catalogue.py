@@ -1,0 +1,100 @@
+"""The analyses that a pipeline may name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import xarray as xr
+
+from chemores_dask.cohort.composition import paired_composition
+from chemores_dask.cohort.cox_models import cox_model
+from chemores_dask.cohort.cox_scan import cox_scan
+from chemores_dask.cohort.kaplan_meier import kaplan_meier, log_rank
+from chemores_dask.cohort.mean_zscore import mean_zscore
+from chemores_dask.cohort.pseudobulk import pseudobulk
+from chemores_dask.errors import UnknownStepError
+from chemores_dask.checks import listed
+from chemores_dask.single_cell.cohort_cube import cohort_cube
+from chemores_dask.single_cell.pca import pca
+from chemores_dask.single_cell.quality import quality
+from chemores_dask.single_cell.scores.module_score import module_score
+from chemores_dask.single_cell.stemness import score_states
+from chemores_dask.single_cell.variable_genes import variable_genes
+from chemores_dask.workflow.toml_tables import close_names
+
+Analysis = Callable[..., xr.Dataset]
+
+COUNTS = "cells"
+TABLE = "patients"
+RESULT = "result"
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """An analysis as pipelines know it.
+
+    Attributes
+    ----------
+    function
+        The analysis: its input is the first argument.
+    takes
+        ``"cells"`` (the stored cells or a view), ``"patients"`` (a cohort of patients, or a result) or ``"result"`` (of a step).
+    passes
+        Passes over the counts that it and the writing of its result take together; for the estimate of the time left.
+    """
+
+    function: Analysis
+    takes: str
+    passes: int = 0
+
+    @property
+    def revision(self) -> int:
+        """``ALGORITHM_REVISION`` of the module of the analysis; raised there whenever its numbers change."""
+        return int(sys.modules[self.function.__module__].ALGORITHM_REVISION)
+
+
+CATALOGUE: dict[str, CatalogueEntry] = {
+    "quality": CatalogueEntry(quality, COUNTS, passes=1),
+    "variable_genes": CatalogueEntry(variable_genes, COUNTS, passes=2),
+    "pca": CatalogueEntry(pca, COUNTS, passes=2),
+    "module_score": CatalogueEntry(module_score, COUNTS, passes=2),
+    "score_states": CatalogueEntry(score_states, RESULT),
+    "cohort_cube": CatalogueEntry(cohort_cube, COUNTS, passes=1),
+    "pseudobulk": CatalogueEntry(pseudobulk, RESULT),
+    "paired_composition": CatalogueEntry(paired_composition, RESULT),
+    "mean_zscore": CatalogueEntry(mean_zscore, TABLE),
+    "kaplan_meier": CatalogueEntry(kaplan_meier, TABLE),
+    "log_rank": CatalogueEntry(log_rank, TABLE),
+    "cox_model": CatalogueEntry(cox_model, TABLE),
+    "cox_scan": CatalogueEntry(cox_scan, TABLE),
+}
+
+
+def find_analysis(name: str, *, step: str) -> CatalogueEntry:
+    """Look up an analysis.
+
+    Parameters
+    ----------
+    name
+        Name of the analysis.
+    step
+        The step that asks for it, for the message.
+
+    Returns
+    -------
+    Its entry in the catalogue.
+
+    Raises
+    ------
+    UnknownStepError
+        With the names closest to the one asked for.
+    """
+    if name not in CATALOGUE:
+        message = (
+            f"The analysis of step {step!r} must be in the catalogue. Got {name!r}; "
+            f"known: {listed(CATALOGUE)}.{close_names(name, CATALOGUE)}"
+        )
+        raise UnknownStepError(message)
+    return CATALOGUE[name]

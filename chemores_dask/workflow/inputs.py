@@ -1,0 +1,236 @@
+"""What steps read: the stored cells, views of them, cohorts of patients, and results of other steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import anndata as ad
+import dask.array as da
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from chemores_dask.aliases import Block, Vector
+from chemores_dask.checks import listed
+from chemores_dask.errors import InputError, MissingVariableError
+from chemores_dask.single_cell.normalize import log_normalize
+from chemores_dask.stream.rows import as_csr, as_rows, row_columns
+from chemores_dask.workflow.steps import Join, Reference, View
+
+CELL = "cell"
+GENE = "gene"
+
+
+def keep_cells(cells: ad.AnnData, keep: Vector) -> ad.AnnData:
+    """Cells that stay, lazily.
+
+    Every block keeps its own cells, so no block reads from another one, and reading and choosing are one task.
+
+    Parameters
+    ----------
+    cells
+        Cells by genes.
+    keep
+        One truth per cell.
+
+    Returns
+    -------
+    New cells with the same genes; blocks may be empty.
+    """
+    rows = as_rows(cells.X)
+    keep = np.asarray(keep, dtype=bool)
+    (mask,) = row_columns(rows, {"keep": keep}).values()
+    edges = np.concatenate([[0], np.cumsum(rows.chunks[0])])
+    sizes = tuple(int(keep[start:stop].sum()) for start, stop in zip(edges[:-1], edges[1:], strict=True))
+    kept = da.map_blocks(
+        _keep_rows, rows, mask, dtype=rows.dtype, meta=rows._meta, chunks=(sizes, rows.chunks[1])  # noqa: SLF001
+    )
+    return ad.AnnData(X=kept, obs=cells.obs[keep], var=cells.var.copy(), uns=dict(cells.uns))
+
+
+def view_cells(cells: ad.AnnData, view: View, *, results: Mapping[str, xr.Dataset]) -> ad.AnnData:
+    """Derive the cells of a view.
+
+    Parameters
+    ----------
+    cells
+        Cells of the view or store that it is a view of.
+    view
+        What to do.
+    results
+        Results by the name of their step.
+
+    Returns
+    -------
+    New cells, lazy.
+
+    Raises
+    ------
+    InputError
+        If what decides on keeping is not one truth for each of the cells.
+    """
+    if view.keep is None:
+        return log_normalize(cells, target_sum=view.normalize)
+    values = read_variable(view.keep, results=results)
+    if values.dims != (CELL,) or values.dtype.kind != "b":
+        message = (
+            f"The view {view.name!r} must keep by a boolean result over the cells. "
+            f"{view.keep} runs over {listed(values.dims)} and is {values.dtype}."
+        )
+        raise InputError(message)
+    return keep_cells(cells, _align(values, CELL, cells.obs_names, what=str(view.keep)))
+
+
+def read_variable(reference: Reference, *, results: Mapping[str, xr.Dataset]) -> xr.DataArray:
+    """Find a variable of a result.
+
+    Raises
+    ------
+    MissingVariableError
+        Naming the variables that the result has.
+    """
+    result = results[reference.step]
+    if reference.variable not in result.data_vars:
+        message = (
+            f"{str(reference)!r} must be a variable of the result of {reference.step!r}. "
+            f"It has: {listed(result.data_vars)}."
+        )
+        raise MissingVariableError(message)
+    return result[reference.variable]
+
+
+def parameter_value(reference: Reference, *, source: ad.AnnData | xr.Dataset, results: Mapping[str, xr.Dataset]) -> object:
+    """What a parameter that refers to a result stands for.
+
+    Parameters
+    ----------
+    reference
+        The variable.
+    source
+        Input of the step: values over its genes (or cells) are brought into its order.
+    results
+        Results by the name of their step.
+
+    Returns
+    -------
+    A plain number or text for a variable without dimensions, otherwise an array.
+    """
+    values = read_variable(reference, results=results)
+    if not values.dims:
+        return values.values.item()
+    if isinstance(source, ad.AnnData) and values.dims in ((GENE,), (CELL,)):
+        names = source.var_names if values.dims == (GENE,) else source.obs_names
+        return _align(values, values.dims[0], names, what=str(reference))
+    return values.values
+
+
+def join_cells(cells: ad.AnnData, joins: tuple[Join, ...], *, results: Mapping[str, xr.Dataset]) -> ad.AnnData:
+    """Put results beside cells, as columns of ``obs``.
+
+    Raises
+    ------
+    InputError
+        If a result does not run over the cells, or lacks some of them.
+    """
+    if not joins:
+        return cells
+    columns = {join.name: _joined(join, CELL, cells.obs_names, results=results) for join in joins}
+    return ad.AnnData(X=cells.X, obs=cells.obs.assign(**columns), var=cells.var.copy(), uns=dict(cells.uns))
+
+
+def join_dataset(dataset: xr.Dataset, joins: tuple[Join, ...], *, results: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """Put results beside patients (or samples), as variables.
+
+    Raises
+    ------
+    InputError
+        If a result runs over a dimension that the dataset does not have, or lacks some of its labels.
+    """
+    joined = {}
+    for join in joins:
+        values = _selected(join, results=results)
+        if len(values.dims) != 1 or values.dims[0] not in dataset.indexes:
+            message = (
+                f"A join must run over one labelled dimension of what it is joined to: {listed(dataset.indexes)}. "
+                f"{join.reference} runs over {listed(values.dims)}; pick labels along the others with 'select'."
+            )
+            raise InputError(message)
+        dim = str(values.dims[0])
+        joined[join.name] = (dim, _joined(join, dim, dataset.indexes[dim], results=results))
+    return dataset.assign(joined)
+
+
+def _joined(join: Join, dim: str, labels: pd.Index, *, results: Mapping[str, xr.Dataset]) -> Vector:
+    values = _selected(join, results=results)
+    if values.dims != (dim,):
+        message = (
+            f"The join {join.name!r} must run over {dim!r}. {join.reference} runs over {listed(values.dims)}; "
+            "pick labels along the others with 'select'."
+        )
+        raise InputError(message)
+    aligned = _align(values, dim, labels, what=str(join.reference))
+    if not join.standardize:
+        return aligned
+    spread = float(np.std(aligned, ddof=1)) if len(aligned) > 1 else 0.0
+    if not spread > 0:
+        message = f"Only values that differ can be standardized. {join.reference} has standard deviation {spread}."
+        raise InputError(message)
+    return (aligned - np.mean(aligned)) / spread
+
+
+def _selected(join: Join, *, results: Mapping[str, xr.Dataset]) -> xr.DataArray:
+    return pick(read_variable(join.reference, results=results), join.select, what=str(join.reference))
+
+
+def pick(values: xr.DataArray, select: Mapping[str, object], *, what: str) -> xr.DataArray:
+    """Pick one label along each of some dimensions.
+
+    Parameters
+    ----------
+    values
+        Labelled array.
+    select
+        Label by dimension.
+    what
+        Its name, for messages.
+
+    Returns
+    -------
+    The array without these dimensions.
+
+    Raises
+    ------
+    InputError
+        If there is no such dimension or no such label.
+    """
+    for dim, label in select.items():
+        if dim not in values.dims:
+            message = f"{what} runs over {listed(values.dims)}, not over {dim!r}; correct its 'select'."
+            raise InputError(message)
+        labels = [str(item) for item in values[dim].values]
+        if str(label) not in labels:
+            message = f"{what} must have the label {label!r} along {dim!r}. Present: {listed(labels)}."
+            raise InputError(message)
+        values = values.isel({dim: labels.index(str(label))})
+    return values
+
+
+def _align(values: xr.DataArray, dim: str, labels: pd.Index, *, what: str) -> Vector:
+    own = pd.Index(values[dim].values)
+    if len(own) == len(labels) and bool((own == labels).all()):
+        return np.asarray(values.values)
+    places = own.get_indexer(labels)
+    if (places < 0).any():
+        missing = labels[places < 0]
+        message = (
+            f"{what} must hold a value for every {dim} of the input. {len(missing)} of {len(labels)} are missing: "
+            f"{listed(missing)}. It was made from another view; make both from the same one."
+        )
+        raise InputError(message)
+    return np.asarray(values.values)[places]
+
+
+def _keep_rows(block: Block, mask: np.ndarray) -> Block:
+    return as_csr(block)[mask[:, 0].astype(bool)]
+
+

@@ -1,0 +1,206 @@
+"""Pipelines as TOML files.
+
+::
+
+    [pipeline]      name, title, description, seed
+    [[gene_set]]    name, up, down, source
+    [[view]]        name, of, and keep = "step.variable" or normalize = 1e4
+    [[step]]        name, analysis, of, join = [{from, as, select, standardize}], and a table of parameters
+    [[section]]     title, text, figures, tables
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from chemores_dask.aliases import StorePath
+from chemores_dask.checks import listed
+from chemores_dask.errors import InputError, PipelineFileError
+from chemores_dask.gene_sets import GeneSet, GeneSets
+from chemores_dask.workflow.record import Section
+from chemores_dask.workflow.steps import CELLS, PATIENTS, Join, Pipeline, Reference, Step, View, references_of
+from chemores_dask.workflow.toml_tables import TomlTable, close_names, read_toml
+
+FILE_NAME = "pipeline.toml"
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+REFERENCE = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)\.([A-Za-z][A-Za-z0-9_]*)")
+FIGURE_KEYS = ("kind", "step")
+TABLE_KEYS = ("step", "variables", "select", "sort", "descending", "rows", "caption")
+
+
+def read_pipeline(path: StorePath) -> Pipeline:
+    """Read a pipeline.
+
+    Parameters
+    ----------
+    path
+        The TOML file, or the folder that holds it as ``pipeline.toml``.
+
+    Returns
+    -------
+    The pipeline, with every reference pointing to something that exists.
+
+    Raises
+    ------
+    PipelineFileError
+        Naming the file, the table, the key and what was expected there.
+    """
+    given = Path(path)
+    top = read_toml(given / FILE_NAME if given.is_dir() else given, what="A pipeline")
+    top.only("pipeline", "gene_set", "view", "step", "section")
+    head = top.table("pipeline").only("name", "title", "description", "seed")
+    pipeline = Pipeline(
+        name=_name(head),
+        title=head.text("title"),
+        description=head.text("description", default="").strip(),
+        seed=head.whole("seed"),
+        gene_sets=_gene_sets(top),
+        views=tuple(_view(table) for table in top.tables("view", named="name")),
+        steps=tuple(_step(table) for table in top.tables("step", named="name")),
+        sections=tuple(_section(table) for table in top.tables("section", named="title")),
+    )
+    if not pipeline.steps:
+        top.fail("step", expected="is missing; a pipeline must have at least one [[step]]")
+    _check_names(pipeline, top)
+    _check_references(pipeline, top)
+    return pipeline
+
+
+def read_reference(text: str, *, table: TomlTable, key: str) -> Reference:
+    """Read ``"step.variable"``.
+
+    Parameters
+    ----------
+    text
+        What the file says.
+    table, key
+        Where it says so.
+
+    Returns
+    -------
+    The reference.
+
+    Raises
+    ------
+    PipelineFileError
+        If the text has another form.
+    """
+    matched = REFERENCE.fullmatch(text)
+    if matched is None:
+        table.fail(key, expected='must have the form "step.variable"', found=text)
+    return Reference(matched[1], matched[2])
+
+
+def _name(table: TomlTable) -> str:
+    name = table.text("name")
+    if NAME.fullmatch(name) is None:
+        table.fail("name", expected="must start with a letter and hold letters, digits, _ and - only", found=name)
+    return name
+
+
+def _gene_sets(top: TomlTable) -> GeneSets:
+    sets = []
+    for table in top.tables("gene_set", named="name"):
+        table.only("name", "up", "down", "source")
+        try:
+            down = table.texts("down", default=())
+            sets.append(GeneSet(table.text("name"), table.texts("up", default=()), down, source=table.text("source", default="")))
+        except InputError as error:
+            message = f"In {table.file}: {table.place} is not a gene set. {error}"
+            raise PipelineFileError(message) from error
+    try:
+        return GeneSets(tuple(sets))
+    except InputError as error:
+        message = f"In {top.file}: {error}"
+        raise PipelineFileError(message) from error
+
+
+def _view(table: TomlTable) -> View:
+    table.only("name", "of", "keep", "normalize")
+    keep = read_reference(table.text("keep"), table=table, key="keep") if "keep" in table.values else None
+    normalize = table.number("normalize") if "normalize" in table.values else None
+    if (keep is None) == (normalize is None):
+        table.fail("keep", expected="or 'normalize' must be given, and not both")
+    if normalize is not None and not normalize > 0:
+        table.fail("normalize", expected="must be above 0", found=normalize)
+    return View(_name(table), table.text("of", default=CELLS), keep, normalize)
+
+
+def _step(table: TomlTable) -> Step:
+    table.only("name", "analysis", "of", "join", "parameters")
+    parameters = table.table("parameters")
+    values = {
+        key: read_reference(value[1:], table=parameters, key=key)
+        if isinstance(value, str) and value.startswith("@")
+        else value
+        for key, value in parameters.values.items()
+    }
+    joins = tuple(_join(joined) for joined in table.tables("join", named="as"))
+    return Step(_name(table), table.text("analysis"), table.text("of"), joins, values)
+
+
+def _join(table: TomlTable) -> Join:
+    table.only("from", "as", "select", "standardize")
+    select = table.table("select")
+    return Join(
+        read_reference(table.text("from"), table=table, key="from"),
+        table.text("as"),
+        {key: select.text(key) for key in select.values},
+        table.truth("standardize", default=False),
+    )
+
+
+def _section(table: TomlTable) -> Section:
+    table.only("title", "text", "figures", "tables")
+    figures, tables = [], []
+    for figure in table.tables("figures", named="kind"):
+        for key in FIGURE_KEYS:
+            figure.text(key)
+        figures.append(dict(figure.values))
+    for shown in table.tables("tables", named="step"):
+        shown.only(*TABLE_KEYS)
+        shown.text("step")
+        shown.texts("variables", default=())
+        tables.append(dict(shown.values))
+    return Section(table.text("title"), table.text("text", default="").strip(), tuple(figures), tuple(tables))
+
+
+def _check_names(pipeline: Pipeline, top: TomlTable) -> None:
+    names = [node.name for node in (*pipeline.views, *pipeline.steps)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        message = f"In {top.file}: names of views and steps must be unique. Found more than once: {listed(twice)}; rename them."
+        raise PipelineFileError(message)
+    if CELLS in names:
+        message = f"In {top.file}: {CELLS!r} names the stored cells. Rename the view or step of that name."
+        raise PipelineFileError(message)
+
+
+def _check_references(pipeline: Pipeline, top: TomlTable) -> None:
+    steps = [step.name for step in pipeline.steps]
+    views = [view.name for view in pipeline.views]
+
+    def check(name: str, known: Iterable[str], *, reader: str, key: str) -> None:
+        present = list(known)
+        if name not in present:
+            message = (
+                f"In {top.file}: {key!r} of {reader} must name something that exists. Got {name!r}; "
+                f"present: {listed(present)}.{close_names(name, present)}"
+            )
+            raise PipelineFileError(message)
+
+    for view in pipeline.views:
+        check(view.of, [CELLS, *views], reader=f"[[view]] {view.name!r}", key="of")
+        if view.keep is not None:
+            check(view.keep.step, steps, reader=f"[[view]] {view.name!r}", key="keep")
+    for step in pipeline.steps:
+        reader = f"[[step]] {step.name!r}"
+        if not (step.of.startswith(PATIENTS) and step.of != PATIENTS):
+            check(step.of, [CELLS, *views, *steps, "patients/<cohort>"], reader=reader, key="of")
+        for reference in references_of(step):
+            check(reference.step, steps, reader=reader, key=str(reference))
+    for section in pipeline.sections:
+        for drawn in (*section.figures, *section.tables):
+            check(str(drawn["step"]), steps, reader=f"[[section]] {section.title!r}", key="step")

@@ -1,0 +1,258 @@
+"""Which steps of a pipeline must run, in which order, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chemores_dask.errors import PipelineFileError
+from chemores_dask.provenance import fingerprint
+from chemores_dask.workflow.arguments import bind_parameters, plain_parameters
+from chemores_dask.workflow.catalogue import COUNTS, RESULT, CatalogueEntry, find_analysis
+from chemores_dask.workflow.steps import CELLS, PATIENTS, Join, Pipeline, Step, View, references_of
+
+VIEW_REVISION = 1
+"""Raised when views give other cells or other values."""
+
+
+@dataclass(frozen=True)
+class EarlierResult:
+    """A result that is in the store already.
+
+    Attributes
+    ----------
+    step, fingerprint
+        Its address.
+    complete
+        Whether it was written to its end.
+    analysis, parameters, inputs, revision
+        What it was made by and from.
+    finished
+        When, as ISO 8601.
+    """
+
+    step: str
+    fingerprint: str
+    complete: bool
+    analysis: str = ""
+    parameters: Mapping[str, object] | None = None
+    inputs: Mapping[str, str] | None = None
+    revision: int = 0
+    finished: str = ""
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step with the address of its result.
+
+    Attributes
+    ----------
+    step, entry
+        What to call.
+    arguments
+        Arguments by name, defaults included.
+    parameters
+        The same as plain values.
+    inputs
+        Fingerprints of what it reads, by name.
+    fingerprint
+        Address of the result.
+    done
+        Whether the result is there.
+    reason
+        Why the step need not run, or why it must.
+    """
+
+    step: Step
+    entry: CatalogueEntry
+    arguments: Mapping[str, object]
+    parameters: Mapping[str, object]
+    inputs: Mapping[str, str]
+    fingerprint: str
+    done: bool
+    reason: str
+
+
+def plan_pipeline(
+    pipeline: Pipeline, *, checksums: Mapping[str, str], earlier: Sequence[EarlierResult] = ()
+) -> tuple[PlannedStep, ...]:
+    """Order the steps, check their parameters, and find out which results are there.
+
+    Parameters
+    ----------
+    pipeline
+        What to do.
+    checksums
+        Of ``"cells"`` and of each ``"patients/<cohort>"`` in the store.
+    earlier
+        Results that the store holds.
+
+    Returns
+    -------
+    The steps in an order in which each comes after all that it reads; nothing has run.
+
+    Raises
+    ------
+    PipelineFileError
+        If steps refer to each other in a circle, take an input that their analysis cannot use, or have parameters that the
+        analysis does not take.
+    UnknownStepError
+        If an analysis is not in the catalogue, or a cohort is not in the store.
+    """
+    views = {view.name: view for view in pipeline.views}
+    known: dict[str, str] = {CELLS: checksums[CELLS]} if CELLS in checksums else {}
+    planned = []
+    for node in order_nodes(pipeline):
+        if isinstance(node, View):
+            known[node.name] = _view_fingerprint(node, known)
+        else:
+            step = _plan_step(node, pipeline, known=known, checksums=checksums, earlier=earlier, views=views)
+            known[node.name] = step.fingerprint
+            planned.append(step)
+    return tuple(planned)
+
+
+def order_nodes(pipeline: Pipeline) -> tuple[View | Step, ...]:
+    """Put views and steps behind all that they read, and otherwise in the order of the file.
+
+    Raises
+    ------
+    PipelineFileError
+        If they refer to each other in a circle.
+    """
+    nodes: dict[str, View | Step] = {node.name: node for node in (*pipeline.views, *pipeline.steps)}
+    ordered: dict[str, View | Step] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in ordered or name not in nodes:
+            return
+        if name in path:
+            circle = " -> ".join((*path[path.index(name) :], name))
+            message = f"Steps must not read each other in a circle. Found {circle}; break it."
+            raise PipelineFileError(message)
+        for read in _reads(nodes[name]):
+            visit(read, (*path, name))
+        ordered[name] = nodes[name]
+
+    for name in nodes:
+        if isinstance(nodes[name], Step):
+            visit(name, ())
+    return tuple(ordered.values())
+
+
+def _reads(node: View | Step) -> tuple[str, ...]:
+    if isinstance(node, View):
+        return (node.of,) if node.keep is None else (node.of, node.keep.step)
+    return (node.of, *(reference.step for reference in references_of(node)))
+
+
+def _view_fingerprint(view: View, known: Mapping[str, str]) -> str:
+    if view.of not in known:
+        _miss_cells(f"[[view]] {view.name!r}")
+    inputs = {"of": known[view.of]}
+    if view.keep is not None:
+        inputs["keep"] = f"{known[view.keep.step]}.{view.keep.variable}"
+    return fingerprint(step="view", parameters={"normalize": view.normalize}, inputs=inputs, revision=VIEW_REVISION)
+
+
+def _plan_step(
+    step: Step,
+    pipeline: Pipeline,
+    *,
+    known: Mapping[str, str],
+    checksums: Mapping[str, str],
+    earlier: Sequence[EarlierResult],
+    views: Mapping[str, View],
+) -> PlannedStep:
+    entry = find_analysis(step.analysis, step=step.name)
+    _check_input(step, entry, views)
+    arguments = bind_parameters(
+        entry.function, step.parameters, gene_sets=pipeline.gene_sets, seed=pipeline.seed, step=step.name
+    )
+    parameters = plain_parameters(arguments)
+    inputs = {"of": _input_fingerprint(step, known, checksums)}
+    for join in step.join:
+        inputs[f"join {join.name}"] = _join_fingerprint(join, known)
+    for reference in references_of(step)[len(step.join) :]:
+        inputs[f"@{reference}"] = known[reference.step]
+    address = fingerprint(step=step.analysis, parameters=parameters, inputs=inputs, revision=entry.revision)
+    now = EarlierResult(step.name, address, True, step.analysis, parameters, inputs, entry.revision)
+    done, reason = _compare(now, [result for result in earlier if result.step == step.name])
+    return PlannedStep(step, entry, arguments, parameters, inputs, address, done, reason)
+
+
+def _input_fingerprint(step: Step, known: Mapping[str, str], checksums: Mapping[str, str]) -> str:
+    if step.of.startswith(PATIENTS):
+        if step.of not in checksums:
+            present = [name for name in checksums if name.startswith(PATIENTS)]
+            message = (
+                f"Step {step.name!r} reads {step.of!r}, which must be in the store. Present: {', '.join(present) or 'none'}; "
+                f"add the cohort with 'chemores ingest-patients' and --cohort {step.of.removeprefix(PATIENTS)}."
+            )
+            raise PipelineFileError(message)
+        return checksums[step.of]
+    if step.of not in known:
+        _miss_cells(f"[[step]] {step.name!r}")
+    return known[step.of]
+
+
+def _join_fingerprint(join: Join, known: Mapping[str, str]) -> str:
+    return fingerprint(
+        step="join",
+        parameters={"variable": join.reference.variable, "select": join.select, "standardize": join.standardize},
+        inputs={"of": known[join.reference.step]},
+        revision=VIEW_REVISION,
+    )
+
+
+def _miss_cells(reader: str) -> None:
+    message = f"{reader} reads the cells, which must be in the store. There are none; add them with 'chemores ingest'."
+    raise PipelineFileError(message)
+
+
+def _check_input(step: Step, entry: CatalogueEntry, views: Mapping[str, View]) -> None:
+    is_cells = step.of == CELLS or step.of in views
+    is_patients = step.of.startswith(PATIENTS)
+    fits = is_cells if entry.takes == COUNTS else not is_cells and not (entry.takes == RESULT and is_patients)
+    if not fits:
+        wanted = {COUNTS: "'cells' or a view", RESULT: "a step, whose result it takes"}.get(
+            entry.takes, "'patients/<cohort>' or a step"
+        )
+        message = f"'of' of [[step]] {step.name!r} must be {wanted}, because {step.analysis} takes that. Got {step.of!r}."
+        raise PipelineFileError(message)
+
+
+def _compare(now: EarlierResult, found: Sequence[EarlierResult]) -> tuple[bool, str]:
+    same = [result for result in found if result.fingerprint == now.fingerprint]
+    if any(result.complete for result in same):
+        return True, "done"
+    if same:
+        return False, "an earlier run was cut short"
+    complete = sorted((result for result in found if result.complete), key=lambda result: result.finished)
+    if not complete:
+        return False, "never run"
+    last = complete[-1]
+    if last.analysis != now.analysis:
+        return False, f"analysis changed: {last.analysis} -> {now.analysis}"
+    if last.revision != now.revision:
+        return False, f"the algorithm changed: revision {last.revision} -> {now.revision}"
+    parameters = _changes(last.parameters or {}, now.parameters or {}, values=True)
+    inputs = _changes(last.inputs or {}, now.inputs or {}, values=False)
+    reasons = [f"parameters changed: {parameters}"] if parameters else []
+    reasons += [f"inputs changed: {inputs}"] if inputs else []
+    return False, "; ".join(reasons) or "made from something else"
+
+
+def _changes(before: Mapping[str, object], after: Mapping[str, object], *, values: bool) -> str:
+    changed = []
+    for name in dict.fromkeys([*before, *after]):
+        # Both went through JSON or will: tuples and lists are the same there.
+        old, new = (json.dumps(side.get(name), sort_keys=True) for side in (before, after))
+        if old != new:
+            changed.append(f"{name} {_short(old)} -> {_short(new)}" if values else name)
+    return ", ".join(changed)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."

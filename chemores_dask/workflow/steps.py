@@ -1,0 +1,134 @@
+"""What a pipeline is made of: views of the cells, steps, and sections of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chemores_dask.gene_sets import GeneSets
+from chemores_dask.workflow.record import Section
+
+CELLS = "cells"
+PATIENTS = "patients/"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A variable of the result of a step.
+
+    Attributes
+    ----------
+    step
+        Name of the step.
+    variable
+        Name of the variable.
+    """
+
+    step: str
+    variable: str
+
+    def __str__(self) -> str:
+        return f"{self.step}.{self.variable}"
+
+
+@dataclass(frozen=True)
+class Join:
+    """A variable of a result that is put beside the input of a step.
+
+    Attributes
+    ----------
+    reference
+        Where the values come from.
+    name
+        Column (of cells) or variable (of patients) that they become.
+    select
+        Label picked along each further dimension.
+    standardize
+        True to bring the values to mean 0 and standard deviation 1 (n - 1) over the rows they are joined to, so that a
+        coefficient is one per standard deviation.
+    """
+
+    reference: Reference
+    name: str
+    select: Mapping[str, str] = field(default_factory=dict)
+    standardize: bool = False
+
+
+@dataclass(frozen=True)
+class View:
+    """Cells derived lazily from the stored cells or from another view.
+
+    Attributes
+    ----------
+    name
+        Unique among views and steps.
+    of
+        ``"cells"`` or a view.
+    keep
+        Boolean result over the cells of ``of``; only its true cells stay.
+    normalize
+        Target sum of log-normalization; None leaves counts.
+    """
+
+    name: str
+    of: str
+    keep: Reference | None = None
+    normalize: float | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a pipeline: an analysis, its input and its parameters.
+
+    Attributes
+    ----------
+    name
+        Unique among views and steps; results lie under it.
+    analysis
+        Name in the catalogue.
+    of
+        ``"cells"``, a view, ``"patients/<cohort>"``, or a step whose result is taken.
+    join
+        Variables put beside the input.
+    parameters
+        Plain values; :class:`Reference` where a value comes from another step.
+    """
+
+    name: str
+    analysis: str
+    of: str
+    join: tuple[Join, ...] = ()
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A study as data.
+
+    Attributes
+    ----------
+    name, title, description
+        How it introduces itself.
+    seed
+        Seed of every step that draws random numbers and does not name its own.
+    gene_sets
+        Gene sets that steps call by name.
+    views, steps, sections
+        In the order of the file.
+    """
+
+    name: str
+    title: str
+    description: str
+    seed: int
+    gene_sets: GeneSets
+    views: tuple[View, ...]
+    steps: tuple[Step, ...]
+    sections: tuple[Section, ...] = ()
+
+
+def references_of(step: Step) -> tuple[Reference, ...]:
+    """The variables of other steps that a step reads, besides its input."""
+    joined = [join.reference for join in step.join]
+    given = [value for value in step.parameters.values() if isinstance(value, Reference)]
+    return (*joined, *given)
