@@ -18,7 +18,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from chemores_dask.aliases import Block
-from chemores_dask.errors import FormatError, StoreNotFoundError
+from chemores_dask.errors import ChemoresError, FormatError, StoreNotFoundError
 from chemores_dask.ingest.counts_check import check_block
 
 GENE_EXPRESSION = "Gene Expression"
@@ -155,12 +155,12 @@ def reading(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except FormatError:
+    except ChemoresError:
         raise
     except FileNotFoundError as problem:
         message = f"There must be a file or folder at {path}. Nothing was found; correct the path."
         raise StoreNotFoundError(message) from problem
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, pd.errors.ParserError) as problem:
+    except (OSError, EOFError, KeyError, zlib.error, UnicodeDecodeError, pd.errors.ParserError) as problem:
         message = f"{path} must be a whole, readable file. Found: {str(problem).strip() or type(problem).__name__}; the file is cut short or damaged, fetch it again."
         raise FormatError(message) from problem
 

@@ -139,6 +139,29 @@ def multiply_rows(
                 product[row, columns[entry]] += x * factors[entry]
 
 
+@jit
+def mirrored(upper: Matrix, rank: Vector) -> Matrix:
+    """The symmetric matrix whose upper triangle is given, with rows and columns in another order.
+
+    Parameters
+    ----------
+    upper
+        Square; what lies below the diagonal is not read.
+    rank
+        Place in ``upper`` of each row of the result.
+
+    Returns
+    -------
+    Square matrix, symmetric to the bit.
+    """
+    size = len(rank)
+    full = np.empty((size, size))
+    for row in range(size):
+        for column in range(size):
+            full[row, column] = upper[min(rank[row], rank[column]), max(rank[row], rank[column])]
+    return full
+
+
 def head_size(frequencies: Vector) -> int:
     """Columns that are worth a dense product.
 
@@ -186,9 +209,7 @@ def gram_matrix(rows: Block, *, head: int | None = None) -> Matrix:
     scatter_pairs(rows.indptr, indices, values, head, gram)
     if head:
         gram[:head, :head] += _head_gram(rows.indptr, indices, values, head)
-    upper = np.triu(gram)
-    symmetric = upper + np.triu(upper, 1).T
-    return symmetric[np.ix_(rank, rank)]
+    return mirrored(gram, rank)
 
 
 def _head_gram(indptr: Vector, indices: Vector, values: Vector, head: int) -> Matrix:

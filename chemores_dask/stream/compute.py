@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import dask
+from dask.base import collections_to_expr
 
 from chemores_dask.metering import TASKS, count
 
@@ -23,11 +24,9 @@ def compute(*collections: Any) -> tuple[Any, ...]:
     -------
     Their values, in order.
     """
-    optimized = dask.optimize(*collections)
-    keys: set[Any] = set()
-    for collection in optimized:
-        if dask.is_dask_collection(collection):
-            keys.update(collection.__dask_graph__())
-    count(**{TASKS: len(keys)})
-    values: tuple[Any, ...] = dask.compute(*optimized, optimize_graph=False)
+    # Collections optimized one by one would each fuse the tasks they share into their own, and so run them several times.
+    lazy = [collection for collection in collections if dask.is_dask_collection(collection)]
+    if lazy:
+        count(**{TASKS: len(collections_to_expr(lazy).optimize().__dask_graph__())})
+    values: tuple[Any, ...] = dask.compute(*collections)
     return values

@@ -11,7 +11,8 @@ import xarray as xr
 from chemores_dask.cohort.composition import paired_composition
 from chemores_dask.cohort.cox_models import cox_model
 from chemores_dask.cohort.cox_scan import cox_scan
-from chemores_dask.cohort.kaplan_meier import kaplan_meier, log_rank
+from chemores_dask.cohort.kaplan_meier import kaplan_meier
+from chemores_dask.cohort.log_rank import log_rank
 from chemores_dask.cohort.mean_zscore import mean_zscore
 from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.errors import UnknownStepError
@@ -20,7 +21,7 @@ from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.quality import quality
 from chemores_dask.single_cell.scores.module_score import module_score
-from chemores_dask.single_cell.stemness import score_states
+from chemores_dask.single_cell.score_states import score_states
 from chemores_dask.single_cell.variable_genes import variable_genes
 from chemores_dask.workflow.toml_tables import close_names
 

@@ -100,8 +100,9 @@ class CostMeter:
         """Read the counters of all processes, and start the peak of memory anew."""
         self._poll_workers()
         reading = self._reading()
+        memory = self._memory()
         with self._lock:
-            self._peak = self._memory()
+            self._peak = memory
         return reading
 
     def bill(self, since: Reading, *, cells: int) -> Bill:
@@ -117,9 +118,9 @@ class CostMeter:
         self._poll_workers()
         now = self._reading()
         counted = _growth(since, now)
+        memory = self._memory()
         with self._lock:
-            self._peak = max(self._peak, self._memory())
-            peak = self._peak
+            self._peak = peak = max(self._peak, memory)
         return Bill(
             passes=counted[metering.ROWS_DECODED] / cells if cells else 0.0,
             bytes_decoded=counted[metering.BYTES_DECODED],
@@ -129,7 +130,8 @@ class CostMeter:
         )
 
     def _reading(self) -> Reading:
-        counters = {process: counted for process, (_, counted) in self._workers.items()}
+        with self._lock:
+            counters = {process: counted for process, (_, counted) in self._workers.items()}
         counters[self._here] = metering.snapshot()
         return Reading(counters, time.perf_counter())
 
@@ -138,8 +140,9 @@ class CostMeter:
             return
         # Workers that share a process (threads of this one, for instance) are counted once.
         answers = self._client.run(process_state, on_error="ignore") or {}
-        for host, process, resident, counted in answers.values():
-            self._workers[host, process] = (resident, counted)
+        with self._lock:
+            for host, process, resident, counted in answers.values():
+                self._workers[host, process] = (resident, counted)
 
     def _memory(self) -> int:
         resident = 0
@@ -147,7 +150,8 @@ class CostMeter:
         for process in (here, *here.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
                 resident += process.memory_info().rss
-        elsewhere = [size for (host, _), (size, _) in self._workers.items() if host != self._here[0]]
+        with self._lock:
+            elsewhere = [size for (host, _), (size, _) in self._workers.items() if host != self._here[0]]
         return resident + sum(elsewhere)
 
     def _sample_until_stopped(self) -> None:
@@ -155,7 +159,9 @@ class CostMeter:
         while not self._stop.wait(SECONDS_BETWEEN_SAMPLES):
             samples += 1
             if samples % SAMPLES_PER_CLUSTER_POLL == 0:
-                self._poll_workers()
+                # A cluster that goes away is noticed by the step that runs on it, not by its bill.
+                with suppress(OSError, TimeoutError):
+                    self._poll_workers()
             memory = self._memory()
             with self._lock:
                 self._peak = max(self._peak, memory)

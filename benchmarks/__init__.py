@@ -1,0 +1,1 @@
+"""Measurements of the engine. Everything that is timed is computed."""

@@ -1,0 +1,71 @@
+"""Chemotherapy resistance from single-cell counts to patient outcome, out of core, on Dask.
+
+Every public name is imported when it is first asked for: ``import chemores_dask`` loads neither numba nor pandas nor Dask.
+
+>>> import chemores_dask as cd
+>>> "open_cells" in dir(cd)
+True
+"""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+
+_DOORS = {
+    "CohortStore": "store.cohort_store",
+    "GenePatterns": "single_cell.quality",
+    "GeneSet": "gene_sets",
+    "GeneSets": "gene_sets",
+    "IngestOptions": "ingest.options",
+    "QualityLimits": "single_cell.quality",
+    "attach": "store.attach",
+    "cohort_cube": "single_cell.cohort_cube",
+    "cox_model": "cohort.cox_models",
+    "cox_scan": "cohort.cox_scan",
+    "ingest_patients": "ingest.patients_table",
+    "ingest_samples": "ingest.convert",
+    "kaplan_meier": "cohort.kaplan_meier",
+    "list_cohorts": "store.patients",
+    "list_results": "store.results",
+    "log_normalize": "single_cell.normalize",
+    "log_rank": "cohort.log_rank",
+    "mean_zscore": "cohort.mean_zscore",
+    "module_score": "single_cell.scores.module_score",
+    "open_cells": "store.cells",
+    "open_patients": "store.patients",
+    "open_result": "store.results",
+    "paired_composition": "cohort.composition",
+    "pca": "single_cell.pca",
+    "pseudobulk": "cohort.pseudobulk",
+    "quality": "single_cell.quality",
+    "read_claims": "workflow.claims",
+    "read_gmt": "ingest.gmt_file",
+    "read_pipeline": "workflow.pipeline_file",
+    "run_pipeline": "workflow.runner",
+    "score_states": "single_cell.score_states",
+    "variable_genes": "single_cell.variable_genes",
+    "verify_cells": "store.verification",
+    "write_cells": "store.cells",
+    "write_patients": "store.patients",
+    "write_report": "report.document",
+    "write_result": "store.results",
+}
+"""Module of every public name, below this package."""
+
+__all__ = sorted(_DOORS)  # noqa: PLE0605 - the doors above are the one list of them
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return metadata.version("chemores_dask")
+    if name not in _DOORS:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    found = getattr(import_module(f"{__name__}.{_DOORS[name]}"), name)
+    # Kept, so that the next look does not come here. A module of the same name must not stand in its place either.
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_DOORS, "__version__"})

@@ -1,0 +1,30 @@
+"""``chemores info``: tell what a store holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chemores_dask.cli.terminal import say, show_table, size_text
+from chemores_dask.workflow.inventory import folder_bytes, take_inventory
+
+
+def perform(store: Path) -> None:
+    """Tell what a store holds."""
+    inventory = take_inventory(store)
+    if inventory.cells:
+        filled = inventory.nonzeros / (inventory.cells * max(inventory.genes, 1))
+        say(
+            f"{inventory.cells:,} cells of {inventory.genes:,} genes in {inventory.samples:,} samples "
+            f"of {inventory.patients:,} patients",
+            f"{inventory.nonzeros:,} counts above zero ({filled:.1%} of the matrix, "
+            f"{inventory.nonzeros / inventory.cells:,.0f} in a cell)",
+        )
+    else:
+        say("no cells")
+    say(f"{size_text(folder_bytes(store))} on disk")
+    if inventory.sample_cells:
+        show_table(("sample", "cells"), [(name, f"{cells:,}") for name, cells in inventory.sample_cells.items()])
+    for name, patients in inventory.cohorts.items():
+        say(f"cohort {name}: {patients:,} patients")
+    complete = sum(result.complete for result in inventory.results)
+    say(f"{complete} results" + (f", {len(inventory.results) - complete} cut short" if complete < len(inventory.results) else ""))

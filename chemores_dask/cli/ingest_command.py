@@ -1,0 +1,54 @@
+"""``chemores ingest``: bring samples into a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.markup import escape
+
+from chemores_dask.cli.run_progress import new_progress
+from chemores_dask.cli.terminal import safe, say, show_table
+from chemores_dask.ingest.convert import ingest
+from chemores_dask.ingest.ingest_report import IngestProgress, IngestReport
+from chemores_dask.ingest.options import IngestOptions
+
+
+def perform(samples: Path, store: Path, *, species: str | None, aliases: Path | None, genes: str) -> None:
+    """Bring samples into a store, and say what was found in them."""
+    report = ingest_with_progress(samples, store, options=IngestOptions(species=species, aliases=aliases, genes=genes))
+    show_report(report)
+    say(f"Store: {store}")
+
+
+def ingest_with_progress(samples: Path, store: Path, *, options: IngestOptions) -> IngestReport:
+    """Ingest while showing how far it is."""
+    with new_progress() as progress:
+        task = progress.add_task("reading headers", total=None)
+
+        def follow(state: IngestProgress) -> None:
+            description = escape(safe(state.sample))
+            progress.update(task, description=description, completed=state.cells_done, total=state.cells_total)
+
+        return ingest(samples, store, options=options, progress=follow)
+
+
+def show_report(report: IngestReport) -> None:
+    """Say what was read, and what became of the genes."""
+    rows = [
+        (
+            source.sample,
+            source.format,
+            f"{sum(source.cells.values()):,}",
+            f"{source.genes:,}",
+            f"{source.nonzeros:,}",
+            f"{source.set_aside_total:,}",
+            "read before" if source.resumed else "",
+        )
+        for source in report.sources
+    ]
+    show_table(("sample", "format", "cells", "genes", "counts above zero", "features set aside", ""), rows)
+    genes = report.genes
+    say(
+        f"{report.cells:,} cells, {genes.genes:,} genes matched by {genes.matched_by}; {genes.in_every_file:,} are in every file",
+        f"{genes.renamed_count:,} symbols renamed, {genes.made_unique_count:,} made unique, {genes.merged:,} features merged",
+    )

@@ -1,0 +1,97 @@
+"""``chemores run``: run a pipeline, write its report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from chemores_dask.cli.run_progress import watched_run
+from chemores_dask.cli.terminal import say, show_table, size_text
+from chemores_dask.gene_sets import GeneSets
+from chemores_dask.ingest.gmt_file import read_gmt
+from chemores_dask.report.document import write_report
+from chemores_dask.workflow.claims import read_claims
+from chemores_dask.workflow.pipeline_file import read_pipeline
+from chemores_dask.workflow.record import ClaimOutcome, RunRecord
+from chemores_dask.workflow.runner import open_run_results, plan_run, run_pipeline
+from chemores_dask.workflow.steps import Pipeline
+
+REPORT = "report.html"
+
+
+def perform(
+    pipeline_path: Path,
+    *,
+    store: Path,
+    out: Path | None,
+    dry_run: bool,
+    gene_sets: Path | None,
+    claims: Path | None,
+    seed: int | None,
+) -> None:
+    """Run a pipeline, or say what would run."""
+    pipeline = adapted_pipeline(pipeline_path, gene_sets=gene_sets, seed=seed)
+    if dry_run or out is None:
+        show_plan(pipeline, store)
+        return
+    record = run_and_report(pipeline, store, out=out, claims=claims)
+    show_bill(record)
+    if record.claims:
+        show_claims(record.claims)
+    say(f"Report: {out / REPORT}")
+
+
+def adapted_pipeline(path: Path, *, gene_sets: Path | None, seed: int | None) -> Pipeline:
+    """Read a pipeline and put the user's gene sets and seed into it."""
+    pipeline = read_pipeline(path)
+    if gene_sets is not None:
+        given = {gene_set.name: gene_set for gene_set in read_gmt(gene_sets)}
+        merged = {**{gene_set.name: gene_set for gene_set in pipeline.gene_sets}, **given}
+        pipeline = replace(pipeline, gene_sets=GeneSets(tuple(merged.values())))
+    return pipeline if seed is None else replace(pipeline, seed=seed)
+
+
+def run_and_report(pipeline: Pipeline, store: Path, *, out: Path, claims: Path | None) -> RunRecord:
+    """Run a pipeline while showing progress, and write its report."""
+    expected = read_claims(claims) if claims is not None else ()
+    with watched_run() as watch:
+        record = run_pipeline(pipeline, store, out=out, claims=expected, watch=watch)
+    write_report(record, open_run_results(record, store), out / REPORT)
+    return record
+
+
+def show_plan(pipeline: Pipeline, store: Path) -> None:
+    """Say what would run and why."""
+    planned = plan_run(pipeline, store)
+    rows = [(step.step.name, "skip" if step.done else "run", step.reason, step.fingerprint) for step in planned]
+    show_table(("step", "would", "because", "result"), rows)
+    to_run = sum(not step.done for step in planned)
+    say(f"{to_run} of {len(planned)} steps would run.")
+
+
+def show_bill(record: RunRecord) -> None:
+    """Say what a run did and cost."""
+    reused = sum(step.reused for step in record.steps)
+    bill = record.bill
+    say(
+        f"{len(record.steps) - reused} steps ran, {reused} were done before: {bill.seconds:.1f} s, "
+        f"{bill.passes:.1f} passes over {record.cells:,} cells, {size_text(bill.bytes_decoded)} of counts decoded, "
+        f"{size_text(bill.peak_memory_bytes)} of memory at most."
+    )
+
+
+def show_claims(outcomes: tuple[ClaimOutcome, ...]) -> None:
+    """Put what was found beside what was claimed."""
+    rows = [
+        (
+            outcome.name,
+            f"{outcome.expected:.4g}",
+            f"{outcome.lower:.4g} to {outcome.upper:.4g}",
+            f"{outcome.found:.4g}",
+            "yes" if outcome.holds else "NO",
+        )
+        for outcome in outcomes
+    ]
+    show_table(("claim", "expected", "interval", "found", "holds"), rows)
+    held = sum(outcome.holds for outcome in outcomes)
+    say(f"{held} of {len(outcomes)} claims hold.")

@@ -1,0 +1,114 @@
+"""What the commands write to the terminal: safe text, tables, and one clear message for an error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from chemores_dask.errors import ChemoresError
+
+INTERRUPTED = 130
+RESUME = "Interrupted. What was finished is kept; run the same command again to go on from there."
+
+
+def safe(value: object) -> str:
+    """Text without anything that a terminal would obey.
+
+    Parameters
+    ----------
+    value
+        Anything that may hold a path or a name from a file.
+
+    Returns
+    -------
+    Its text; characters that are not printable are written as escapes, line breaks and tabs stay.
+
+    Examples
+    --------
+    >>> safe("a\\x1b[31mb")
+    'a\\\\x1b[31mb'
+    """
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else character.encode("unicode_escape").decode()
+        for character in str(value).encode("utf-8", "backslashreplace").decode()
+    )
+
+
+def say(*lines: object) -> None:
+    """Write lines to standard output."""
+    for line in lines:
+        sys.stdout.write(safe(line) + "\n")
+
+
+def complain(*lines: object) -> None:
+    """Write lines to standard error."""
+    for line in lines:
+        sys.stderr.write(safe(line) + "\n")
+
+
+def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
+    """Write a table to standard output."""
+    table = Table(title=Text(safe(title)) if title else None, title_justify="left", box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(Text(safe(heading)), overflow="fold", header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(safe(cell)) for cell in row))
+    console = Console()
+    # Where nobody looks at a terminal (a file, a pipe), lines are not folded.
+    console.print(table, width=None if console.is_terminal else 240)
+
+
+def size_text(size: float) -> str:
+    """A number of bytes for people.
+
+    Examples
+    --------
+    >>> size_text(1_234_567)
+    '1.2 MB'
+    """
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+@dataclass(frozen=True)
+class TellingErrors:
+    """Turn an error into one message on standard error and an exit code; with ``debug``, let it through.
+
+    Exit codes: 1 for an error, 130 for an interruption. Wrong usage (2) is told by typer.
+    """
+
+    debug: bool
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            complain("", RESUME)
+            raise SystemExit(INTERRUPTED) from None
+        if self.debug or not isinstance(error, Exception):
+            return
+        complain(*_described(error))
+        raise SystemExit(1) from None
+
+
+def _described(error: Exception) -> list[str]:
+    notes = list(getattr(error, "__notes__", ()))
+    if isinstance(error, ChemoresError):
+        return [f"Error: {error}", *notes]
+    if isinstance(error, OSError):
+        place = f" ({error.filename})" if error.filename is not None else ""
+        return [f"Error: {error.strerror or error}{place}", *notes]
+    unexpected = f"Error: something unexpected happened. {type(error).__name__}: {error}"
+    return [unexpected, *notes, "Run the same command with --debug to see where."]

@@ -1,0 +1,295 @@
+"""From a sample sheet to the cells of a store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from chemores_dask.aliases import Block, StorePath
+from chemores_dask.checks import listed
+from chemores_dask.errors import ChemoresError, InputError, StoreError
+from chemores_dask.ingest.counts_check import whole_counts
+from chemores_dask.ingest.feature_selection import FeatureSelection
+from chemores_dask.ingest.ingest_report import IngestProgress, IngestReport, SourceReport
+from chemores_dask.ingest.options import IngestOptions
+from chemores_dask.ingest.row_buckets import reordered_rows
+from chemores_dask.ingest.sample_plans import IngestPlan, SamplePlan, plan_ingest, sample_names
+from chemores_dask.ingest.sample_sheet import read_sample_sheet
+from chemores_dask.ingest.source import reading
+from chemores_dask.provenance import canonical_json
+from chemores_dask.store.cells_writer import CellsWriter, read_sources
+from chemores_dask.store.layout import CELLS, existing_root, is_complete_group
+
+DEFAULT_OPTIONS = IngestOptions()
+REPORT_ENTRY = "ingest_report"
+
+Progress = Callable[[IngestProgress], None]
+
+
+def ingest(
+    samples: str | os.PathLike[str] | pd.DataFrame,
+    store: StorePath,
+    *,
+    options: IngestOptions = DEFAULT_OPTIONS,
+    progress: Progress | None = None,
+) -> IngestReport:
+    """Bring samples of any format into the cells of a store.
+
+    Every header is read and checked, and the genes of all samples are brought to one dictionary, before anything is written. Then
+    the files are streamed one after the other. A call that was cut short is simply repeated: files it had finished are not read again.
+    A call on a finished store made from the same, unchanged files returns its report.
+
+    Parameters
+    ----------
+    samples
+        The sample sheet: CSV or TSV with the columns ``sample``, ``path``, and any others (see :func:`read_sample_sheet`).
+    store
+        Where the store is, or will be.
+    options
+        Species, aliases, genes, columns to keep.
+    progress
+        Called after every block.
+
+    Returns
+    -------
+    What was read, matched, renamed and dropped. It is kept in the store as ``uns["ingest_report"]`` (JSON).
+
+    Raises
+    ------
+    StoreNotFoundError
+        If a file is not there.
+    FormatError
+        If a file is not what its name or header says, or is cut short.
+    CountsError
+        If a matrix is not made of raw counts.
+    InputError, MissingVariableError, ParameterError, GeneMismatchError
+        If the sheet, the samples or their genes cannot be used.
+    StoreError
+        If the store holds other cells, or a file changed since an interrupted call read it.
+
+    Notes
+    -----
+    Cells are in the order of the sheet, each sample together; samples of one split file in the order in which they first appear in it.
+    A cell is called ``sample:barcode``. Memory holds one block, and the names of the cells.
+    Passes over the counts: 1.
+    """
+    root = Path(store)
+    begun = root.exists() and (not root.is_dir() or any(root.iterdir()))
+    if begun:
+        existing_root(root)
+    plan = plan_ingest(read_sample_sheet(samples), options)
+    if begun and is_complete_group(root / CELLS):
+        return _finished_before(root, plan)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(options.scratch) if options.scratch else root.parent
+    reports = []
+    with CellsWriter.open(root, plan.dictionary.genes) as writer:
+        finished = writer.finished_sources
+        _check_finished(plan, finished)
+        stream = _Stream(plan, options, scratch, writer, progress)
+        for sample, position in zip(plan.samples, plan.dictionary.positions, strict=True):
+            record = finished.get(sample.entry.sample)
+            if record is not None:
+                reports.append(replace(SourceReport(**record["report"]), resumed=True))
+                continue
+            try:
+                report = stream.write(sample, position)
+            except ChemoresError as error:
+                error.add_note(f"While reading sample {sample.entry.sample}. The store {root} is unfinished: mend the file and run the same call again, or remove the store.")
+                raise
+            writer.finish_source(sample.entry.sample, {"fingerprint": sample.fingerprint, "report": asdict(report)})
+            reports.append(report)
+        result = IngestReport(root, tuple(reports), plan.dictionary.report)
+        writer.close(uns={REPORT_ENTRY: canonical_json(result.to_dict())})
+    return result
+
+
+@dataclass
+class _Tally:
+    """Sums over the blocks of one file."""
+
+    nonzeros: int = 0
+    total: int = 0
+    set_aside: int = 0
+    other: int = 0
+    empty: int = 0
+
+
+class _Stream:
+    """Carries what all files share while they are written."""
+
+    def __init__(self, plan: IngestPlan, options: IngestOptions, scratch: Path, writer: CellsWriter, progress: Progress | None) -> None:
+        self.plan = plan
+        self.options = options
+        self.scratch = scratch
+        self.writer = writer
+        self.progress = progress
+        self.width = len(plan.dictionary.genes)
+        self.cells = sum(sum(sample.cells.values()) for sample in plan.samples)
+        self.nonzeros = 0
+
+    def write(self, sample: SamplePlan, position: np.ndarray) -> SourceReport:
+        """Stream one file into the writer."""
+        selection = sample.selection
+        places = np.full(len(selection.kept), -1, dtype=np.int32)
+        places[selection.genes["feature"].to_numpy()] = position
+        table, order = _cell_table(sample)
+        tally = _Tally()
+        first = 0
+        for block in self._blocks(sample, order):
+            obs = table.iloc[first : first + block.shape[0]]
+            first += block.shape[0]
+            counts = remapped(block, places, width=self.width)
+            shares = _tally(tally, block, counts, selection)
+            if self.plan.several_species:
+                obs = obs.assign(species_share=shares)
+            self.writer.append(counts, obs)
+            self.nonzeros += counts.nnz
+            if self.progress is not None:
+                self.progress(IngestProgress(sample.entry.sample, self.writer.cells, self.cells, self.nonzeros))
+        if tally.total == 0:
+            message = f"Every sample must have counts of genes. {sample.entry.sample} ({sample.source.path}) has none; leave it out of the sheet."
+            raise InputError(message)
+        return _source_report(sample, position, tally)
+
+    def _blocks(self, sample: SamplePlan, order: np.ndarray) -> Iterator[Block]:
+        blocks = (block.counts for block in sample.source.blocks(self.options.limit, scratch=self.scratch))
+        if (np.diff(order) > 0).all():
+            return blocks
+        destination = np.empty(len(order), dtype=np.int64)
+        destination[order] = np.arange(len(order))
+        return reordered_rows(
+            blocks,
+            destination,
+            columns=len(sample.selection.kept),
+            nonzeros=sample.source.header.nonzeros,
+            limit=self.options.limit,
+            scratch=self.scratch,
+        )
+
+
+def remapped(block: Block, places: np.ndarray, *, width: int) -> Block:
+    """Bring the columns of a block to the dictionary of genes.
+
+    Parameters
+    ----------
+    block
+        Cells by features of the file.
+    places
+        For each feature its gene in the dictionary, or -1; features of one gene are added.
+    width
+        Number of genes in the dictionary.
+
+    Returns
+    -------
+    Cells by genes, columns sorted, int32.
+    """
+    columns = places[block.indices]
+    kept = columns >= 0
+    if kept.all():
+        data, offsets = block.data, block.indptr
+    else:
+        before = np.concatenate([[0], np.cumsum(kept)])
+        data, columns, offsets = block.data[kept], columns[kept], before[block.indptr]
+    counts = sp.csr_matrix((data, columns, offsets), shape=(block.shape[0], width), copy=False)
+    counts.sort_indices()
+    if counts.has_canonical_format:
+        return counts
+    summed = sp.csr_matrix((counts.data.astype(np.int64), counts.indices, counts.indptr), shape=counts.shape)
+    summed.sum_duplicates()
+    return sp.csr_matrix((whole_counts(summed.data, where="the sum over features of one gene"), summed.indices, summed.indptr), shape=counts.shape)
+
+
+def _cell_table(sample: SamplePlan) -> tuple[pd.DataFrame, np.ndarray]:
+    """Make the table of a file's cells in the order of writing, and tell that order."""
+    entry = sample.entry
+    wanted = tuple(dict.fromkeys([*([entry.split_by] if entry.split_by else []), *sample.kept_columns]))
+    with reading(sample.source.path):
+        cells = sample.source.read_cells(wanted)
+    names = sample_names(entry, cells, str(sample.source.path))
+    order = np.argsort(pd.factorize(names)[0], kind="stable")
+    index = pd.Index([f"{name}:{barcode}" for name, barcode in zip(names, cells.index, strict=True)], dtype=object)
+    columns: dict[str, object] = {"sample": names}
+    for name, value in entry.values.items():
+        if name not in sample.kept_columns.values():
+            columns[name] = pd.Series([value] * len(cells), index=index, dtype=object if value is None else None)
+    for name, new in sample.kept_columns.items():
+        columns[new] = cells[name].to_numpy()
+    return pd.DataFrame(columns, index=index).iloc[order], order
+
+
+def _tally(tally: _Tally, block: Block, counts: Block, selection: FeatureSelection) -> np.ndarray:
+    """Add up one block; returns the share of the chosen species for each of its cells."""
+    total = counts.sum(axis=1, dtype=np.int64)
+    total = np.asarray(total).ravel()
+    tally.nonzeros += counts.nnz
+    tally.total += int(total.sum())
+    tally.empty += int((total == 0).sum())
+    if selection.set_aside:
+        expression = selection.kept | selection.other_species
+        tally.set_aside += int((block @ (~expression).astype(np.int64)).sum())
+    if not selection.other_species.any():
+        return np.ones(block.shape[0])
+    own = block @ selection.kept.astype(np.int64)
+    other = block @ selection.other_species.astype(np.int64)
+    tally.other += int(other.sum())
+    both = own + other
+    return np.divide(own, both, out=np.full(block.shape[0], np.nan), where=both > 0)
+
+
+def _source_report(sample: SamplePlan, position: np.ndarray, tally: _Tally) -> SourceReport:
+    several = len(sample.selection.genomes) > 1
+    return SourceReport(
+        sample=sample.entry.sample,
+        path=str(sample.source.path),
+        format=sample.source.format,
+        place=sample.source.header.place,
+        cells=sample.cells,
+        features=len(sample.selection.kept),
+        genes=len(np.unique(position[position >= 0])),
+        nonzeros=tally.nonzeros,
+        total=tally.total,
+        set_aside=sample.selection.set_aside,
+        set_aside_total=tally.set_aside,
+        other_species_share=tally.other / (tally.other + tally.total) if several else None,
+        empty_cells=tally.empty,
+    )
+
+
+def _check_finished(plan: IngestPlan, finished: dict[str, dict[str, object]]) -> None:
+    expected = [sample.entry.sample for sample in plan.samples][: len(finished)]
+    if list(finished) != expected:
+        message = (
+            f"An unfinished store goes on with the same sheet. Finished there: {listed(finished)}; first in the sheet: {listed(expected)}. "
+            "Restore the order of the sheet, or remove the store and start again."
+        )
+        raise StoreError(message)
+    for sample in plan.samples[: len(finished)]:
+        if _plain(finished[sample.entry.sample]["fingerprint"]) != _plain(sample.fingerprint):
+            message = (
+                f"A file must not change while its store is unfinished. {sample.entry.sample} ({sample.source.path}), its row of the sheet or "
+                "the options differ from what an earlier call read; restore them, or remove the store and start again."
+            )
+            raise StoreError(message)
+
+
+def _plain(fingerprint: object) -> str:
+    return canonical_json(fingerprint)
+
+
+def _finished_before(root: Path, plan: IngestPlan) -> IngestReport:
+    records = {entry.key: entry.record for entry in read_sources(root)}
+    same = list(records) == [sample.entry.sample for sample in plan.samples] and all(
+        _plain(records[sample.entry.sample].get("fingerprint")) == _plain(sample.fingerprint) for sample in plan.samples
+    )
+    if not same:
+        message = f"A store takes its cells once. {root} holds finished cells of other samples, files or options; choose another path, or remove the store."
+        raise StoreError(message)
+    reports = tuple(replace(SourceReport(**record["report"]), resumed=True) for record in records.values())
+    return IngestReport(root, reports, plan.dictionary.report)

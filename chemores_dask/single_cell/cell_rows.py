@@ -1,0 +1,65 @@
+"""How an analysis looks at the cells it was given: as blocks of rows that fit into memory."""
+
+from __future__ import annotations
+
+import math
+
+import dask.array as da
+import numpy as np
+import scipy.sparse as sp
+from anndata import AnnData
+
+from chemores_dask.aliases import Rows
+from chemores_dask.errors import InputError
+from chemores_dask.stream.plan import Plan, check_fits, plan_rows
+from chemores_dask.stream.rows import as_rows
+
+NONZEROS_PER_BLOCK = 16_000_000
+"""Stored values in a block cut from a matrix in memory."""
+
+
+def planned_rows(cells: AnnData, *, caller: str, state_bytes: int = 0) -> tuple[Rows, Plan]:
+    """The matrix of the cells as rows, once it is known that a pass over them fits into memory.
+
+    Parameters
+    ----------
+    cells
+        ``X`` lazy (CSR blocks of whole rows) or in memory (sparse or dense).
+    caller
+        The analysis, for messages.
+    state_bytes
+        What the analysis keeps per block in flight.
+
+    Returns
+    -------
+    The rows and the plan of one pass. Nothing is computed.
+
+    Raises
+    ------
+    InputError
+        If there is no matrix.
+    BlockTooLargeError
+        If the blocks in flight would not fit.
+    """
+    matrix = cells.X
+    if matrix is None:
+        message = f"{caller} needs a matrix of cells by genes in X. Found none; put the matrix there, or open the cells anew."
+        raise InputError(message)
+    if isinstance(matrix, da.Array):
+        rows = as_rows(matrix)
+        nonzeros_per_row = cells.uns.get("nonzeros_per_cell")
+    else:
+        nonzeros_per_row = _stored(matrix) / max(cells.n_obs, 1)
+        rows = as_rows(matrix, rows_per_block=max(math.ceil(NONZEROS_PER_BLOCK / max(nonzeros_per_row, 1)), 1))
+    plan = plan_rows(rows, nonzeros_per_row=nonzeros_per_row, state_bytes=state_bytes)
+    check_fits(plan)
+    return rows, plan
+
+
+def labels_of(names: object) -> np.ndarray:
+    """Names of cells or genes as coordinates of a result."""
+    return np.asarray(names, dtype=object)
+
+
+def _stored(matrix: sp.spmatrix | sp.sparray | np.ndarray) -> int:
+    return int(matrix.nnz) if sp.issparse(matrix) else int(np.count_nonzero(matrix))

@@ -1,0 +1,276 @@
+"""Principal components of cells, with covariates regressed out and nothing densified."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from anndata import AnnData
+from scipy.linalg import cholesky, eigh, solve_triangular
+
+from chemores_dask.aliases import Matrix, Vector
+from chemores_dask.checks import check_between, check_columns, listed
+from chemores_dask.errors import GeneMismatchError, InputError, ParameterError
+from chemores_dask.kernels.blas_threads import single_blas_thread
+from chemores_dask.kernels.cross_products import (
+    BASIS,
+    CrossProductBlock,
+    CrossProductSums,
+    ProjectionBlock,
+    merge_cross_products,
+)
+from chemores_dask.kernels.reduction import Reduction
+from chemores_dask.results_spec import Variable, declare, make_result
+from chemores_dask.stream import as_rows, check_fits, compute, map_rows, plan_rows, reduce_rows
+
+ALGORITHM_REVISION = 1
+
+RESULT = declare(
+    Variable("pca_scores", ("cell", "component"), "f", unit="log expression", doc="lazy; without unit where genes were scaled"),
+    Variable("pca_loadings", ("gene", "component"), "f", unit="1", doc="orthonormal; the largest of each component is positive"),
+    Variable("pca_variance", ("component",), "f", unit="squared unit of the scores"),
+    Variable("pca_variance_ratio", ("component",), "f", unit="1", doc="share of the variance of all genes used"),
+    Variable("pca_gene_mean", ("gene",), "f", unit="log expression", doc="before regression"),
+    Variable("pca_gene_scale", ("gene",), "f", unit="log expression", doc="what residuals were divided by; 1 unless scaled"),
+)
+
+DEPENDENT = 1e-10
+"""Covariates count as linear combinations of others below this share of the largest eigenvalue of their correlations."""
+
+CONSTANT = 1e-12
+"""A gene counts as constant when less than this share of its sum of squares is left after regression."""
+
+TIE = 1e-9
+"""Loadings count as equally large within this share, so that a sign does not hang on rounding."""
+
+STATES_PER_TASK = 4
+"""Matrices of genes by genes that one task holds at its peak."""
+
+
+def pca(
+    cells: AnnData,
+    *,
+    components: int = 50,
+    genes: Sequence[str] | Vector | None = None,
+    regress: Sequence[str] = (),
+    scale: bool = False,
+) -> xr.Dataset:
+    """Principal components, exact, from sums over cells.
+
+    With log expression ``X`` and covariates ``Z`` (a constant among them), the cross-products of the residuals are
+    ``C = X'X - X'Z (Z'Z)^+ Z'X``. Their eigenvectors are the loadings ``V``, and ``(X - Z (Z'Z)^+ Z'X) V`` are the scores [1]_.
+    Centering and regression happen in these small matrices; cells stay sparse.
+
+    Parameters
+    ----------
+    cells
+        Log-normalized cells.
+    components
+        Number of components: at most one less than there are cells (less the independent covariates), and at most the number
+        of genes.
+    genes
+        Genes to use: names in any order, or a boolean for each gene (``gene_variable`` of :func:`variable_genes`); all genes
+        unless given.
+    regress
+        Columns of ``obs`` to regress out: numbers as they are, text and categories as one indicator for each value. Constant
+        columns and columns that follow from others change nothing.
+    scale
+        Divide the residuals of each gene by their standard deviation; genes without variance are left as they are.
+
+    Returns
+    -------
+    Dataset over ``cell``, ``gene`` (those used, in the order of the cells' genes) and ``component`` (1, 2, …): ``pca_scores``
+    (lazy), ``pca_loadings``, ``pca_variance`` (denominator ``cells - 1``), ``pca_variance_ratio``, ``pca_gene_mean``,
+    ``pca_gene_scale``.
+
+    Raises
+    ------
+    MissingVariableError
+        If ``obs`` lacks a column to regress out.
+    GeneMismatchError
+        If a gene is not among those of the cells.
+    ParameterError
+        If there are more components than the data have directions.
+    InputError
+        If expression or a covariate is missing or infinite, or there are fewer than two cells.
+    BlockTooLargeError
+        If the genes by genes matrices do not fit into memory.
+
+    Notes
+    -----
+    Passes over the counts: 1 computed, 1 lazy. The sign of a component makes its largest loading positive (the first of equals).
+    Seurat also clips scaled values at 10, which has no exact form in sums and is left out.
+
+    References
+    ----------
+    .. [1] Jolliffe IT (2002). Principal Component Analysis, 2nd edition. Springer, New York.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np
+    >>> cells = anndata.AnnData(np.array([[0.0, 1.0], [2.0, 1.0], [4.0, 1.0]]))
+    >>> pca(cells, components=1)["pca_scores"].values.ravel().round(6).tolist()
+    [-2.0, 0.0, 2.0]
+    """
+    rows = as_rows(cells.X)
+    positions, names = _chosen_genes(cells, genes)
+    _check_components(components, cells=rows.shape[0], genes=len(names))
+    basis = _orthonormal_basis(_covariates(cells.obs, regress))
+    _check_directions(components, cells=rows.shape[0], rank=basis.shape[1], regress=regress)
+    state_bytes = 8 * len(names) * (len(names) + basis.shape[1])
+    # The plan counts two states itself.
+    state_bytes *= STATES_PER_TASK // 2
+    plan = plan_rows(rows, nonzeros_per_row=cells.uns.get("nonzeros_per_cell"), state_bytes=state_bytes)
+    check_fits(plan)
+    reduction = Reduction(block=CrossProductBlock(positions), merge=merge_cross_products)
+    (sums,) = compute(reduce_rows(rows, reduction, columns={BASIS: basis}))
+    fit = _fit(sums, components=components, scale=scale)
+    weights = fit.loadings / fit.gene_scale[:, None]
+    projection = ProjectionBlock(positions, weights, sums.basis_products @ weights)
+    scores = map_rows(rows, projection, columns={BASIS: basis}, width=components, dtype=np.float64)
+    return make_result(
+        RESULT,
+        {
+            "pca_scores": scores,
+            "pca_loadings": fit.loadings,
+            "pca_variance": fit.variance,
+            "pca_variance_ratio": fit.variance_ratio,
+            "pca_gene_mean": sums.column_sums / sums.rows,
+            "pca_gene_scale": fit.gene_scale,
+        },
+        analysis="pca",
+        parameters={"components": components, "genes": len(names), "regress": list(regress), "scale": scale},
+        coordinates={"cell": cells.obs_names.to_numpy(), "gene": names, "component": np.arange(1, components + 1)},
+    )
+
+
+@dataclass(frozen=True)
+class _Fit:
+    loadings: Matrix
+    variance: Vector
+    variance_ratio: Vector
+    gene_scale: Vector
+
+
+def _fit(sums: CrossProductSums, *, components: int, scale: bool) -> _Fit:
+    # One thread, because the bits of a product depend on the number of threads that share it.
+    with single_blas_thread():
+        if not np.isfinite(sums.gram).all():
+            message = (
+                "Expression must be finite, and so must its squares. Found missing, infinite or huge values; "
+                "pass log-normalized cells."
+            )
+            raise InputError(message)
+        residual = sums.gram - sums.basis_products.T @ sums.basis_products
+        total = np.diag(sums.gram)
+        left = np.diag(residual)
+        constant = left <= CONSTANT * total
+        residual[constant, :] = 0.0
+        residual[:, constant] = 0.0
+        gene_scale = np.ones(len(total))
+        if scale:
+            gene_scale[~constant] = np.sqrt(left[~constant] / (sums.rows - 1))
+        covariance = residual / (sums.rows - 1) / gene_scale[:, None] / gene_scale[None, :]
+        size = len(covariance)
+        values, vectors = eigh(covariance, subset_by_index=[size - components, size - 1], check_finite=False)
+    variance = np.maximum(values[::-1], 0.0)
+    everything = np.trace(covariance)
+    ratio = variance / everything if everything > 0 else np.zeros(components)
+    return _Fit(_with_fixed_signs(vectors[:, ::-1]), variance, ratio, gene_scale)
+
+
+def _with_fixed_signs(loadings: Matrix) -> Matrix:
+    sizes = np.abs(loadings)
+    largest = np.argmax(sizes >= (1 - TIE) * sizes.max(axis=0), axis=0)
+    signs = np.where(loadings[largest, np.arange(loadings.shape[1])] < 0, -1.0, 1.0)
+    return np.ascontiguousarray(loadings * signs)
+
+
+def _chosen_genes(cells: AnnData, genes: Sequence[str] | Vector | None) -> tuple[Vector, Vector]:
+    names = cells.var_names
+    if genes is None:
+        chosen = np.ones(len(names), dtype=bool)
+    elif np.asarray(genes).dtype == bool:
+        chosen = np.asarray(genes)
+        if chosen.shape != (len(names),):
+            message = (
+                f"A boolean 'genes' parameter of pca must have one entry for each of the {len(names)} genes. "
+                f"Got shape {chosen.shape}."
+            )
+            raise ParameterError(message)
+    else:
+        wanted = [str(gene) for gene in np.asarray(genes)]
+        unknown = [gene for gene in wanted if gene not in names]
+        if unknown:
+            message = f"The genes of pca must be in the cells. Not found: {listed(unknown)}. Pass names of var."
+            raise GeneMismatchError(message)
+        chosen = np.asarray(names.isin(wanted))
+    if not chosen.any():
+        message = "pca needs at least one gene. Got none; check 'genes'."
+        raise ParameterError(message)
+    positions = np.full(len(names), -1, dtype=np.int32)
+    positions[chosen] = np.arange(chosen.sum(), dtype=np.int32)
+    return positions, names.to_numpy()[chosen]
+
+
+def _check_components(components: int, *, cells: int, genes: int) -> None:
+    if cells < 2:
+        message = f"pca needs at least 2 cells. Got {cells}."
+        raise InputError(message)
+    check_between(components, parameter="components", caller="pca", minimum=1, maximum=min(cells - 1, genes))
+
+
+def _check_directions(components: int, *, cells: int, rank: int, regress: Sequence[str]) -> None:
+    if components > cells - rank:
+        message = (
+            f"The 'components' parameter of pca must be at most {cells - rank}: {cells} cells less {rank} for the mean and the "
+            f"covariates {listed(regress)}. Got {components}."
+        )
+        raise ParameterError(message)
+
+
+def _covariates(obs: pd.DataFrame, regress: Sequence[str]) -> Matrix:
+    if isinstance(regress, str):
+        message = f"The 'regress' parameter of pca must be a list of columns. Got {regress!r}; pass [{regress!r}]."
+        raise ParameterError(message)
+    check_columns(obs, regress, what="obs", caller="pca")
+    parts = [np.ones((len(obs), 1))]
+    parts += [_covariate(obs[column], name=column) for column in regress]
+    return np.concatenate(parts, axis=1)
+
+
+def _covariate(column: pd.Series, *, name: str) -> Matrix:
+    numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan) if numeric else None
+    absent = int(column.isna().sum()) if values is None else int((~np.isfinite(values)).sum())
+    if absent:
+        message = (
+            f"Covariates of pca must be known for every cell. {name!r} is missing or infinite in {absent} of {len(column)} cells; "
+            "leave those cells out, or the covariate."
+        )
+        raise InputError(message)
+    if values is None:
+        codes, levels = pd.factorize(column)
+        return (codes[:, None] == np.arange(len(levels))).astype(np.float64)
+    # Scaled before centering, so that neither squares nor sums overflow.
+    largest = np.max(np.abs(values), initial=0.0)
+    centered = values / largest if largest > 0 else values
+    return (centered - centered.mean())[:, None]
+
+
+def _orthonormal_basis(covariates: Matrix) -> Matrix:
+    """Columns with the span of the covariates, ``Q'Q = 1``; dependent columns fall away."""
+    with single_blas_thread():
+        sizes = np.sqrt((covariates**2).sum(axis=0))
+        # What is left of a constant after centering is rounding.
+        sound = sizes > np.sqrt(len(covariates)) * 1e-12
+        unit = covariates[:, sound] / sizes[sound]
+        values, vectors = eigh(unit.T @ unit)
+        kept = values > DEPENDENT * values[-1]
+        basis = unit @ (vectors[:, kept] / np.sqrt(values[kept]))
+        # Once more, since the first turn squares the condition of the covariates.
+        triangle = cholesky(basis.T @ basis, lower=True)
+        return np.ascontiguousarray(solve_triangular(triangle, basis.T, lower=True).T)

@@ -1,0 +1,359 @@
+"""Genes that vary more between cells than genes of their mean do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from anndata import AnnData
+
+from chemores_dask.aliases import Block, Columns, Matrix, Rows, Vector
+from chemores_dask.checks import check_columns, check_one_of, listed
+from chemores_dask.errors import InputError, ParameterError
+from chemores_dask.kernels.group_sums import GroupSums, merge_group_sums
+from chemores_dask.kernels.loess import loess_trend
+from chemores_dask.kernels.moments import (
+    GroupMoments,
+    block_moments,
+    clipped_power_sums,
+    count_power_sums,
+    merge_moments,
+    variance_of_counts,
+)
+from chemores_dask.kernels.reduction import Reduction
+from chemores_dask.kernels.row_totals import first_wrong_count
+from chemores_dask.results_spec import Variable, declare, make_result
+from chemores_dask.single_cell.cell_rows import labels_of, planned_rows
+from chemores_dask.single_cell.cohort_cube import coded
+from chemores_dask.stream.compute import compute
+from chemores_dask.stream.reduce import reduce_rows
+
+ALGORITHM_REVISION = 1
+
+RESULT = declare(
+    Variable("gene_mean", ("gene",), "f", unit="counts (seurat_v3) or scaled counts (seurat)", doc="over all cells"),
+    Variable("gene_variance", ("gene",), "f", unit="square of the unit of gene_mean", doc="over all cells, divisor n - 1"),
+    Variable("gene_variance_normalized", ("gene",), "f", doc="seurat_v3: variance of clipped z scores", optional=True),
+    Variable("gene_dispersion_normalized", ("gene",), "f", doc="seurat: z score of the log dispersion", optional=True),
+    Variable("gene_variable", ("gene",), "b", doc="among the genes asked for"),
+    Variable("gene_rank", ("gene",), "f", doc="from 0, the most variable gene; not a number where not ranked"),
+    Variable("gene_variable_batches", ("gene",), "i", unit="batches", doc="batches in which the gene is variable", optional=True),
+)
+
+METHODS = ("seurat", "seurat_v3")
+SPAN = 0.3
+BINS = 20
+LARGEST_LOGARITHM = 88.0
+"""Above this, exp overflows float32: such values are not logarithms of scaled counts."""
+
+_SUMS_BYTES = 24
+_MOMENTS_BYTES = 32
+
+
+def variable_genes(cells: AnnData, *, method: str, genes: int = 2000, batch: str | None = None) -> xr.Dataset:
+    """Choose the genes that vary most for their mean.
+
+    ``seurat_v3`` [1]_ takes raw counts: a quadratic loess (span 0.3) of log10 variance on log10 mean gives the expected standard
+    deviation s of a gene; its normalized variance is that of (count - mean) / s, with counts clipped at mean + s sqrt(cells).
+    ``seurat`` [2]_ takes log-normalized values: genes are put into 20 bins of log(1 + mean) of the scaled counts, and the
+    logarithm of variance / mean is turned into a z score within its bin (1 for a gene alone in its bin). Both are scanpy's flavors of
+    these names. With ``batch``, they are computed in each batch, and a gene is chosen by its median rank over the batches in
+    which it is variable, then by the number of these (``seurat_v3``), or by that number, then by the mean z score (``seurat``).
+
+    Parameters
+    ----------
+    cells
+        Raw counts for ``seurat_v3``, log-normalized cells (:func:`~chemores_dask.single_cell.normalize.log_normalize`) for ``seurat``.
+    method
+        ``"seurat_v3"`` or ``"seurat"``.
+    genes
+        Number of genes to choose. Exactly as many are chosen (ties go to the gene that comes first), or fewer where fewer vary:
+        genes that are constant or without counts in every batch never are.
+    batch
+        Column of ``obs`` with the batch of a cell; each batch needs at least two cells.
+
+    Returns
+    -------
+    Dataset over ``gene``: ``gene_mean`` and ``gene_variance`` over all cells, ``gene_variable``, ``gene_rank`` (for ``seurat_v3`` with
+    batches, the median rank), ``gene_variance_normalized`` (``seurat_v3``; mean over batches) or ``gene_dispersion_normalized``
+    (``seurat``; mean over batches, not a number for genes that do not vary), and with batches ``gene_variable_batches``.
+
+    Raises
+    ------
+    CountsError
+        If ``seurat_v3`` meets a value that is negative, fractional or not a number.
+    InputError
+        If ``seurat`` meets values that cannot be logarithms; if a batch has fewer than two cells.
+    MissingVariableError
+        If the column ``batch`` is absent.
+    ParameterError
+        If a parameter is outside its range.
+
+    Notes
+    -----
+    Passes over the counts: 2 (``seurat_v3``) or 1 (``seurat``). Memory: 24 or 32 bytes per gene and batch met by a block. With
+    ``seurat_v3`` all sums are integers, so that blocks and workers do not change a bit of the result.
+
+    References
+    ----------
+    .. [1] Stuart T et al. (2019). Comprehensive integration of single-cell data. Cell 177:1888-1902.
+    .. [2] Satija R et al. (2015). Spatial reconstruction of single-cell gene expression data. Nature Biotechnology 33:495-502.
+    """
+    check_one_of(method, METHODS, parameter="method", caller="variable_genes")
+    if isinstance(genes, bool) or not isinstance(genes, (int, np.integer)) or genes < 1:
+        message = f"The 'genes' parameter of variable_genes must be a whole number of at least 1. Got {genes!r}."
+        raise ParameterError(message)
+    codes, batches = _batches(cells, batch)
+    bytes_per_gene = _SUMS_BYTES if method == "seurat_v3" else _MOMENTS_BYTES
+    rows, _ = planned_rows(cells, caller="variable_genes", state_bytes=bytes_per_gene * cells.n_vars * len(batches))
+
+    by_method = _seurat_v3 if method == "seurat_v3" else _seurat
+    values, counted = by_method(rows, codes, genes=int(genes))
+
+    if batch is not None:
+        values["gene_variable_batches"] = counted
+    return make_result(
+        RESULT,
+        values,
+        analysis="variable_genes",
+        parameters={"method": method, "genes": int(genes), "batch": batch},
+        coordinates={"gene": labels_of(cells.var_names)},
+    )
+
+
+def _batches(cells: AnnData, batch: str | None) -> tuple[Vector, Vector]:
+    if batch is None:
+        codes, labels = np.zeros(cells.n_obs, dtype=np.int64), labels_of(["all cells"])
+    else:
+        check_columns(cells.obs, [batch], what="obs", caller="variable_genes")
+        codes, labels = coded(cells.obs[batch], caller="variable_genes")
+    sizes = np.bincount(codes, minlength=len(labels))
+    small = [f"{label} ({size})" for label, size in zip(labels, sizes, strict=True) if size < 2]
+    if small or not len(labels):
+        message = (
+            f"Variances need at least two cells in every batch. Too few in: {listed(small)}; merge batches, drop these cells, "
+            "or choose genes without 'batch'."
+        )
+        raise InputError(message)
+    return codes, labels
+
+
+# --- seurat_v3 ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _PowerSums:
+    def __call__(self, rows: Block, columns: Columns) -> GroupSums:
+        return count_power_sums(rows, columns["batch"])
+
+
+@dataclass(frozen=True)
+class _ClippedSums:
+    limits: Matrix
+
+    def __call__(self, rows: Block, columns: Columns) -> GroupSums:
+        return clipped_power_sums(rows, columns["batch"], self.limits)
+
+
+def _seurat_v3(rows: Rows, codes: Vector, *, genes: int) -> tuple[dict[str, Vector], Vector]:
+    (sums,) = compute(reduce_rows(rows, Reduction(_PowerSums(), merge_group_sums), columns={"batch": codes}))
+    sizes = sums.sums["cells"]
+    count_sum, count_square_sum = sums.sums["count_sum"], sums.sums["count_square_sum"]
+    mean = count_sum / sizes[:, None]
+    variance = np.stack([variance_of_counts(n, s, q) for n, s, q in zip(sizes, count_sum, count_square_sum, strict=True)])
+    expected = np.stack([expected_variance(m, v) for m, v in zip(mean, variance, strict=True)])
+
+    limits = np.sqrt(expected * sizes[:, None]) + mean
+    (clipped,) = compute(reduce_rows(rows, Reduction(_ClippedSums(limits), merge_group_sums), columns={"batch": codes}))
+    times = clipped.sums["clipped"]
+    total = clipped.sums["unclipped_sum"] + times * limits
+    squares = clipped.sums["unclipped_square_sum"] + times * limits**2
+    n = sizes[:, None].astype(np.float64)
+    normalized = (n * mean**2 + squares - 2 * mean * total) / ((n - 1) * expected)
+    normalized[variance == 0] = 0.0
+
+    ranks = variable_ranks(np.where(variance > 0, normalized, np.nan), genes=genes)
+    counted = np.isfinite(ranks).sum(axis=0)
+    median = _median_rank(ranks)
+    # lexsort is stable: genes alike in both stay in their order. NaN sorts last.
+    order = np.lexsort((-counted, median))
+    values = {
+        "gene_mean": count_sum.sum(axis=0) / sizes.sum(),
+        "gene_variance": variance_of_counts(sizes.sum(), count_sum.sum(axis=0), count_square_sum.sum(axis=0)),
+        "gene_variance_normalized": normalized.mean(axis=0),
+        "gene_variable": _first(order, np.isfinite(median), genes),
+        "gene_rank": median,
+    }
+    return values, counted
+
+
+def expected_variance(mean: Vector, variance: Vector) -> Vector:
+    """The variance that genes of this mean have, by a loess trend in log10; 1 for genes that do not vary.
+
+    Parameters
+    ----------
+    mean, variance
+        Per gene.
+
+    Returns
+    -------
+    Per gene, positive.
+
+    """
+    varies = variance > 0
+    trend = np.zeros(len(mean))
+    trend[varies] = loess_trend(np.log10(mean[varies]), np.log10(variance[varies]), span=SPAN)
+    return 10.0**trend
+
+
+def variable_ranks(scores: Matrix, *, genes: int) -> Matrix:
+    """Rank genes from the highest score (0) downwards, in each row.
+
+    Parameters
+    ----------
+    scores
+        Batches by genes; NaN where a gene is not to be ranked.
+    genes
+        Ranks from this number on are dropped.
+
+    Returns
+    -------
+    Ranks, NaN where dropped. Ties go to the gene that comes first.
+    """
+    ranks = np.full(scores.shape, np.nan)
+    for row, score in enumerate(scores):
+        order = np.argsort(-score, kind="stable")[:genes]
+        ranks[row, order] = np.arange(len(order))
+    ranks[np.isnan(scores)] = np.nan
+    return ranks
+
+
+def _median_rank(ranks: Matrix) -> Vector:
+    median = np.full(ranks.shape[1], np.nan)
+    ranked = np.isfinite(ranks).any(axis=0)
+    if ranked.any():
+        median[ranked] = np.nanmedian(ranks[:, ranked], axis=0)
+    return median
+
+
+def _first(order: Vector, eligible: Vector, genes: int) -> Vector:
+    chosen = np.zeros(len(order), dtype=bool)
+    chosen[order[eligible[order]][:genes]] = True
+    return chosen
+
+
+# --- seurat ------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _ScaledState:
+    moments: GroupMoments
+    whole_values_only: bool
+
+
+@dataclass(frozen=True)
+class _ScaledMoments:
+    def __call__(self, rows: Block, columns: Columns) -> _ScaledState:
+        logarithms = rows.data.astype(np.float64)
+        _check_logarithms(logarithms)
+        moments = block_moments(rows, columns["batch"], np.expm1(logarithms))
+        return _ScaledState(moments, bool(first_wrong_count(logarithms) < 0))
+
+
+def _merge_scaled(first: _ScaledState, second: _ScaledState) -> _ScaledState:
+    return _ScaledState(merge_moments(first.moments, second.moments), first.whole_values_only and second.whole_values_only)
+
+
+def _check_logarithms(values: Vector) -> None:
+    wrong = np.flatnonzero(~((values >= 0) & (values <= LARGEST_LOGARITHM)))
+    if len(wrong):
+        message = (
+            f"The method 'seurat' needs log-normalized cells: values from 0 to {LARGEST_LOGARITHM:g}. Found {values[wrong[0]]}; "
+            "pass log_normalize(cells), or use method='seurat_v3' for raw counts."
+        )
+        raise InputError(message)
+
+
+def _seurat(rows: Rows, codes: Vector, *, genes: int) -> tuple[dict[str, Vector], Vector]:
+    (state,) = compute(reduce_rows(rows, Reduction(_ScaledMoments(), _merge_scaled), columns={"batch": codes}))
+    moments = state.moments
+    if state.whole_values_only and moments.detected.any():
+        message = (
+            "The method 'seurat' needs log-normalized cells. Found whole numbers only; pass log_normalize(cells), or use "
+            "method='seurat_v3' for raw counts."
+        )
+        raise InputError(message)
+    variance = moments.variance()
+    # Within a batch, scanpy leaves out genes that no cell of it expresses; without batches, it keeps them in their bin.
+    several = len(moments.codes) > 1
+    scores = np.stack(
+        [
+            normalized_dispersion(moments.mean[b], variance[b], used=moments.detected[b] > 0 if several else None)
+            for b in range(len(moments.codes))
+        ]
+    )
+    ranks = variable_ranks(scores, genes=genes)
+    counted = np.isfinite(ranks).sum(axis=0)
+    if several:
+        # Not expressed in a batch counts as 0 there; not varying in a batch does not count.
+        known = np.where(moments.detected > 0, scores, 0.0)
+        score = _mean_over_batches(known)
+    else:
+        score = scores[0]
+    order = np.lexsort((np.nan_to_num(-score, nan=np.inf), -counted))
+    eligible = np.isfinite(scores).any(axis=0)
+    pooled = moments.pooled()
+    rank = np.full(len(score), np.nan)
+    ranked = order[eligible[order]][:genes]
+    rank[ranked] = np.arange(len(ranked))
+    values = {
+        "gene_mean": pooled.mean[0],
+        "gene_variance": pooled.variance()[0],
+        "gene_dispersion_normalized": score,
+        "gene_variable": np.isfinite(rank),
+        "gene_rank": rank,
+    }
+    return values, counted
+
+
+def normalized_dispersion(mean: Vector, variance: Vector, *, used: Vector | None) -> Vector:
+    """Z scores of the logarithm of variance / mean among genes of similar mean.
+
+    Parameters
+    ----------
+    mean, variance
+        Of scaled counts, per gene.
+    used
+        Genes to look at; all unless given.
+
+    Returns
+    -------
+    Z score per gene; NaN for genes that do not vary or are not used, 1 for a gene that is alone in its bin.
+    """
+    scores = np.full(len(mean), np.nan)
+    used = np.ones(len(mean), dtype=bool) if used is None else used
+    if not used.any():
+        return scores
+    log_mean = np.log1p(mean[used])
+    varies = variance[used] > 0
+    log_dispersion = np.full(len(log_mean), np.nan)
+    log_dispersion[varies] = np.log(variance[used][varies] / mean[used][varies])
+    bins = pd.cut(pd.Series(log_mean), bins=BINS, labels=False)
+    in_bin = pd.Series(log_dispersion).groupby(bins)
+    center, spread = in_bin.transform("mean").to_numpy(copy=True), in_bin.transform("std").to_numpy(copy=True)
+    alone = np.isnan(spread)
+    spread[alone] = center[alone]
+    center[alone] = 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = (log_dispersion - center) / spread
+    score[~np.isfinite(score)] = np.nan
+    scores[used] = score
+    return scores
+
+
+def _mean_over_batches(scores: Matrix) -> Vector:
+    number = np.isfinite(scores).sum(axis=0)
+    total = np.nansum(scores, axis=0)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)

@@ -1,0 +1,1 @@
+"""Cells, patients and results on disk, as zarr that others can read."""

@@ -1,0 +1,186 @@
+"""Cells of a store: opened lazily, or written from an AnnData through Dask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import anndata
+import dask.array as da
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import zarr
+from anndata.io import read_elem
+
+from chemores_dask.aliases import Block, StorePath, Vector
+from chemores_dask.checks import check_between, listed
+from chemores_dask.errors import IncompleteStoreError, MissingVariableError, StoreNotFoundError
+from chemores_dask.metering import BLOCKS_DECODED, BYTES_DECODED, ROWS_DECODED, count
+from chemores_dask.store.cells_parallel import write_cells
+from chemores_dask.store.cells_writer import CellsWriter
+from chemores_dask.store.layout import (
+    CELLS,
+    LEDGER,
+    NONZEROS_PER_BLOCK,
+    existing_root,
+    group_attributes,
+    is_complete_group,
+)
+from chemores_dask.store.sharded_csr import COUNT_TYPE, read_pointers, read_rows
+
+__all__ = ["CellsWriter", "fitting_rows", "open_cells", "write_cells"]
+
+
+@dataclass(frozen=True)
+class RowReader:
+    """Reads one block of rows in a task: small, picklable, and named by the content of the store.
+
+    Attributes
+    ----------
+    folder
+        Of the matrix.
+    content
+        Name of what the store holds, so that lazy arrays of two stores at one path differ.
+    rows_per_block, cells, genes
+        Shape of the blocks.
+    """
+
+    folder: str
+    content: str
+    rows_per_block: int
+    cells: int
+    genes: int
+
+    def __call__(self, *, block_id: tuple[int, ...] = (0, 0)) -> Block:
+        first = min(block_id[0] * self.rows_per_block, self.cells)
+        last = min(first + self.rows_per_block, self.cells)
+        block = read_rows(Path(self.folder), first, last, genes=self.genes)
+        size = block.data.nbytes + block.indices.nbytes + block.indptr.nbytes
+        count(**{ROWS_DECODED: last - first, BYTES_DECODED: size, BLOCKS_DECODED: 1})
+        return block
+
+
+def open_cells(
+    store: StorePath, *, columns: Sequence[str] | None = None, rows_per_block: int | None = None
+) -> anndata.AnnData:
+    """Open the cells of a store; counts stay on disk until something is computed.
+
+    Parameters
+    ----------
+    store
+        Path of the store.
+    columns
+        Columns of the table of cells to read; all unless given.
+    rows_per_block
+        Rows read by one task. Unless given, the fullest block holds about 16 million stored counts.
+
+    Returns
+    -------
+    AnnData: ``X`` lazy (cells by genes, CSR blocks of whole rows, int32), ``obs`` and ``var`` in memory,
+    ``uns["nonzeros_per_cell"]`` the mean number of stored counts per cell in the fullest block, ``uns["store"]`` the path and
+    ``uns["content"]`` a name for what the store holds.
+
+    Raises
+    ------
+    StoreNotFoundError
+        If there is no store at the path, or no cells in it.
+    FormatError
+        If what is there is not a store of this package.
+    SchemaVersionError
+        If a newer version of the package wrote it.
+    IncompleteStoreError
+        If writing the cells was cut short.
+    MissingVariableError
+        If a column is not in the table of cells.
+
+    Notes
+    -----
+    Passes over the counts: 0.
+    """
+    root = existing_root(store)
+    folder = root / CELLS
+    _check_complete(root)
+    group = zarr.open_group(folder, mode="r")
+    obs = _read_columns(group["obs"], columns)
+    var = read_elem(group["var"])
+    cells, genes = len(obs), len(var)
+    if rows_per_block is not None:
+        check_between(rows_per_block, parameter="rows_per_block", caller="open_cells", minimum=1)
+    pointers = read_pointers(folder / "X", 0, cells)
+    size = rows_per_block or fitting_rows(pointers)
+    attributes = dict(group.attrs)
+    reader = RowReader(str((folder / "X").absolute()), str(attributes["content"]), size, cells, genes)
+    uns = read_elem(group["uns"])
+    uns |= {
+        "nonzeros_per_cell": _fullest_mean(pointers, size),
+        "store": str(root),
+        "content": attributes["content"],
+    }
+    return anndata.AnnData(X=_lazy_rows(reader), obs=obs, var=var, uns=uns)
+
+
+def fitting_rows(pointers: Vector, *, nonzeros: int = NONZEROS_PER_BLOCK) -> int:
+    """Rows per block, the same for all blocks, so that the fullest block holds about as many counts as wanted.
+
+    Parameters
+    ----------
+    pointers
+        Of all rows.
+    nonzeros
+        Stored counts that a block may hold.
+
+    Returns
+    -------
+    At least 1.
+    """
+    cells = len(pointers) - 1
+    total = int(pointers[-1])
+    if cells < 1 or total <= nonzeros:
+        return max(cells, 1)
+    size = max(int(nonzeros * cells / total), 1)
+    while size > 1 and _fullest(pointers, size) > nonzeros:
+        size = max(min(int(size * nonzeros / _fullest(pointers, size)), size - 1), 1)
+    return size
+
+
+def _fullest(pointers: Vector, size: int) -> int:
+    borders = pointers[np.append(np.arange(0, len(pointers) - 1, size), len(pointers) - 1)]
+    return int(np.diff(borders).max(initial=0))
+
+
+def _fullest_mean(pointers: Vector, size: int) -> float:
+    cells = len(pointers) - 1
+    return _fullest(pointers, size) / min(size, cells) if cells else 0.0
+
+
+def _lazy_rows(reader: RowReader) -> da.Array:
+    whole, rest = divmod(reader.cells, reader.rows_per_block)
+    sizes = (reader.rows_per_block,) * whole + ((rest,) if rest else ()) or (0,)
+    meta = sp.csr_matrix((0, reader.genes), dtype=COUNT_TYPE)
+    return da.map_blocks(reader, chunks=(sizes, (reader.genes,)), dtype=COUNT_TYPE, meta=meta, name=None)
+
+
+def _check_complete(root: Path) -> None:
+    if is_complete_group(root / CELLS):
+        return
+    if group_attributes(root / CELLS) is None and group_attributes(root / LEDGER) is None:
+        message = f"The store {str(root)!r} must hold cells. Found none; add them with ingest or write_cells."
+        raise StoreNotFoundError(message)
+    message = f"The cells in {str(root)!r} must be complete. Writing them was cut short; run the same ingest again, it goes on where it stopped."
+    raise IncompleteStoreError(message)
+
+
+def _read_columns(group: zarr.Group, columns: Sequence[str] | None) -> pd.DataFrame:
+    if columns is None:
+        return read_elem(group)
+    present = list(group.attrs["column-order"])
+    missing = [name for name in columns if name not in present]
+    if missing:
+        message = f"open_cells needs the columns {listed(missing)} in the table of cells. Present: {listed(present)}."
+        raise MissingVariableError(message)
+    names = read_elem(group[group.attrs["_index"]])
+    table = pd.DataFrame({name: read_elem(group[name]) for name in columns}, index=range(len(names)))
+    table.index = pd.Index(names, dtype=object)
+    return table

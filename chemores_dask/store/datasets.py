@@ -1,0 +1,301 @@
+"""Labelled arrays as groups of zarr arrays: what patients and results have in common.
+
+Every variable is one array with its dimension names and attributes; the group names the coordinates. Chunks follow a fixed grid of
+rows, so the files do not depend on the blocks of what was written. Text with gaps keeps a word for "missing" in its attributes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+import pandas as pd
+import xarray as xr
+import zarr
+
+from chemores_dask.errors import ChecksumError, FormatError, InputError
+from chemores_dask.metering import TASKS, count
+from chemores_dask.provenance import canonical_json
+from chemores_dask.store.layout import (
+    COMPLETE,
+    RESULT_CHUNK_BYTES,
+    RESULT_ROWS,
+    fresh_group,
+    group_attributes,
+    open_array,
+    plain_codecs,
+)
+from chemores_dask.store.sharded_csr import UNREADABLE
+
+COORDINATES = "coordinate_names"
+XARRAY_COORDINATES = "coordinates"
+VARIABLES = "variables"
+DATASET_ATTRIBUTES = "dataset_attributes"
+GROUP_ATTRIBUTES = (COMPLETE, COORDINATES, XARRAY_COORDINATES, VARIABLES, DATASET_ATTRIBUTES)
+MISSING_WORD = "missing_word"
+LAZY_BYTES = 2**27
+"""Variables larger than this are opened lazily."""
+
+STORED_KINDS = "biuf"
+TEXT_KINDS = "OUT"
+
+
+@dataclass(frozen=True)
+class ChunkWriter:
+    """Writes one whole chunk of one variable in a task.
+
+    Attributes
+    ----------
+    folder
+        Of the array.
+    """
+
+    folder: str
+
+    def __call__(self, block: np.ndarray, *, block_info: Any = None) -> np.ndarray:
+        window = tuple(slice(start, stop) for start, stop in block_info[0]["array-location"])
+        if block.dtype.kind not in STORED_KINDS:
+            block = block.astype(object)
+            if not all(isinstance(value, str) for value in block.ravel()):
+                message = f"Lazy text must have no gaps. {Path(self.folder).name!r} has some; compute it before writing, or fill them."
+                raise InputError(message)
+        open_array(Path(self.folder), mode="r+")[window] = block
+        return np.zeros((1,) * block.ndim, dtype=bool)
+
+
+def write_dataset(dataset: xr.Dataset, folder: Path, *, attributes: Mapping[str, Any]) -> None:
+    """Write a Dataset as a group, and mark it complete last.
+
+    Lazy variables are computed together in one Dask compute; each task writes whole chunks.
+
+    Parameters
+    ----------
+    dataset
+        Variables of whole numbers, floats, booleans or text.
+    folder
+        Of the group; what is there is erased first.
+    attributes
+        Of the group; ``complete`` is added when all is written.
+
+    Raises
+    ------
+    InputError
+        If a variable or an attribute cannot be stored.
+    """
+    prepared = {name: _prepared(name, dataset.variables[name]) for name in dataset.variables}
+    canonical_json(_plain_attributes(attributes))
+    described = _plain_attributes(dataset.attrs)
+    group = fresh_group(folder)
+    writes = []
+    for name, variable in prepared.items():
+        chunks = chunk_shape(variable.shape, variable.dtype.itemsize)
+        _create(group, str(name), variable, chunks)
+        if isinstance(variable.data, da.Array):
+            writes.append(_lazy_write(variable.data, folder / str(name), chunks))
+        else:
+            _array(group, str(name))[...] = variable.data
+    if writes:
+        _compute(writes)
+    group.attrs.update(
+        {
+            **_plain_attributes(attributes),
+            VARIABLES: [str(name) for name in dataset.variables],
+            COORDINATES: [str(name) for name in dataset.coords],
+            XARRAY_COORDINATES: " ".join(str(name) for name in dataset.coords if name not in dataset.dims),
+            DATASET_ATTRIBUTES: described,
+        }
+    )
+    group.attrs.update({COMPLETE: True})
+
+
+def read_dataset(folder: Path) -> xr.Dataset:
+    """Read what :func:`write_dataset` wrote.
+
+    Parameters
+    ----------
+    folder
+        Of the group.
+
+    Returns
+    -------
+    Dataset; variables above 128 MB are lazy, one task per chunk, the others in memory.
+
+    Raises
+    ------
+    ChecksumError
+        If bytes on disk are not those that were written.
+    FormatError
+        If the group does not hold what its attributes say.
+    """
+    attributes = group_attributes(folder) or {}
+    names = attributes.get(VARIABLES)
+    if names is None:
+        message = f"{str(folder)!r} must be a group written by chemores_dask. Its list of variables is missing; write it again."
+        raise FormatError(message)
+    variables = {name: _read_variable(folder / name) for name in names}
+    coordinates = {name: variables.pop(name) for name in attributes[COORDINATES]}
+    return xr.Dataset(variables, coords=coordinates, attrs=attributes[DATASET_ATTRIBUTES])
+
+
+def chunk_shape(shape: tuple[int, ...], item_bytes: int) -> tuple[int, ...]:
+    """Chunks of a stored array: whole rows, fewer where they are wide; rows that are too wide are cut too."""
+    if not shape:
+        return ()
+    limit = max(RESULT_CHUNK_BYTES // item_bytes, 1)
+    chunks = [max(size, 1) for size in shape]
+    chunks[0] = min(chunks[0], RESULT_ROWS)
+    for axis in range(len(chunks)):
+        others = math.prod(chunks) // chunks[axis]
+        chunks[axis] = max(min(chunks[axis], limit // others), 1)
+    return tuple(chunks)
+
+
+def _prepared(name: Hashable, variable: xr.Variable) -> xr.Variable:
+    if not isinstance(name, str) or "/" in name:
+        message = f"Stored variables must have plain names. Got {name!r}; rename it."
+        raise InputError(message)
+    attributes = _plain_attributes(variable.attrs)
+    data = variable.data
+    if isinstance(data, da.Array):
+        if data.dtype.kind in STORED_KINDS:
+            return xr.Variable(variable.dims, data, attributes)
+        if data.dtype.kind in TEXT_KINDS:
+            return xr.Variable(variable.dims, data.astype(object), attributes)
+    values = np.asarray(variable.values)
+    if values.dtype.kind in STORED_KINDS:
+        return xr.Variable(variable.dims, values, attributes)
+    return _prepared_text(name, variable.dims, values, attributes)
+
+
+def _prepared_text(
+    name: str, dims: tuple[Hashable, ...], values: np.ndarray, attributes: dict[str, Any]
+) -> xr.Variable:
+    flat = values.astype(object).ravel()
+    missing = np.array([value is None or value is pd.NA or value != value for value in flat], dtype=bool)
+    if values.dtype.kind not in TEXT_KINDS or not all(isinstance(value, str) for value in flat[~missing]):
+        kinds = sorted({type(value).__name__ for value in flat[~missing]})
+        message = (
+            f"Stored variables hold whole numbers, floats, booleans or text. {name!r} has type {values.dtype}, "
+            f"values of {', '.join(kinds) or 'no type'}; convert it."
+        )
+        raise InputError(message)
+    if missing.any():
+        word = "missing"
+        while word in set(flat[~missing]):
+            word = f"<{word}>"
+        attributes = {**attributes, MISSING_WORD: word}
+        flat = np.where(missing, word, flat)
+    return xr.Variable(dims, flat.astype(object).reshape(values.shape), attributes)
+
+
+def _create(group: zarr.Group, name: str, variable: xr.Variable, chunks: tuple[int, ...]) -> None:
+    text = variable.dtype.kind == "O"
+    group.create_array(
+        name,
+        shape=variable.shape,
+        chunks=chunks if variable.ndim else "auto",
+        dtype="string" if text else variable.dtype,
+        compressors=plain_codecs(),
+        dimension_names=[str(dim) for dim in variable.dims],
+        attributes=dict(variable.attrs),
+    )
+
+
+def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    array = group[name]
+    assert isinstance(array, zarr.Array)
+    return array
+
+
+def _lazy_write(data: da.Array, folder: Path, chunks: tuple[int, ...]) -> da.Array:
+    aligned = data.rechunk(chunks) if data.ndim else data
+    return da.map_blocks(
+        ChunkWriter(str(folder.absolute())),
+        aligned,
+        dtype=bool,
+        chunks=tuple((1,) * blocks for blocks in aligned.numblocks),
+        meta=np.empty((0,) * aligned.ndim, dtype=bool),
+    )
+
+
+def _compute(lazy: list[da.Array]) -> None:
+    optimized = dask.optimize(*lazy)
+    keys = {key for collection in optimized for key in collection.__dask_graph__()}
+    count(**{TASKS: len(keys)})
+    dask.compute(*optimized, optimize_graph=False)
+
+
+def _read_variable(folder: Path) -> xr.Variable:
+    array = open_array(folder)
+    attributes = dict(array.attrs)
+    dims = array.metadata.dimension_names or ()
+    if array.nbytes > LAZY_BYTES and array.dtype.kind in STORED_KINDS:
+        reader = ChunkReader(str(folder.absolute()))
+        sizes = da.core.normalize_chunks(array.chunks, shape=array.shape)
+        data = da.map_blocks(reader, chunks=sizes, dtype=array.dtype, meta=np.empty((0,) * array.ndim, array.dtype))
+        return xr.Variable(dims, data, attributes)
+    with _damage_named(folder):
+        values = np.asarray(array[...])
+    if array.dtype.kind in STORED_KINDS:
+        return xr.Variable(dims, values, attributes)
+    text = values.astype(object)
+    word = attributes.pop(MISSING_WORD, None)
+    if word is not None:
+        text = np.where(text == word, np.array(np.nan, dtype=object), text)
+    return xr.Variable(dims, text, attributes)
+
+
+@dataclass(frozen=True)
+class ChunkReader:
+    """Reads one chunk of one variable in a task.
+
+    Attributes
+    ----------
+    folder
+        Of the array.
+    """
+
+    folder: str
+
+    def __call__(self, *, block_id: tuple[int, ...] = ()) -> np.ndarray:
+        array = open_array(Path(self.folder))
+        window = tuple(
+            slice(number * size, (number + 1) * size) for number, size in zip(block_id, array.chunks, strict=True)
+        )
+        with _damage_named(Path(self.folder)):
+            return np.asarray(array[window])
+
+
+@contextlib.contextmanager
+def _damage_named(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except UNREADABLE as error:
+        message = (
+            f"The bytes of an array must be those that were written. {str(folder)!r} fails its checksum ({error}); "
+            "remove its group and run the same command again."
+        )
+        raise ChecksumError(message) from error
+
+
+def _plain_attributes(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(name): _plain(value) for name, value in attributes.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return _plain_attributes(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

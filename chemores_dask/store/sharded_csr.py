@@ -1,0 +1,357 @@
+"""A CSR matrix in whole shards: one writer per shard, every shard read back, windows of rows read with their checksums.
+
+The matrix lies as AnnData wants it: ``data`` (int32), ``indices`` (int32), ``indptr`` (int64). While it is written, ``data`` and
+``indices`` are a whole number of shards long; :func:`finish_matrix` trims them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import zarr
+
+from chemores_dask.aliases import Block, Vector
+from chemores_dask.errors import ChecksumError, CountsError
+from chemores_dask.store.layout import (
+    FAST_PIPELINE,
+    PLAIN_PIPELINE,
+    POINTER_CHUNK,
+    Geometry,
+    count_codecs,
+    open_array,
+    plain_codecs,
+)
+
+COUNT_TYPE = np.dtype(np.int32)
+POINTER_TYPE = np.dtype(np.int64)
+LARGEST_COUNT = int(np.iinfo(COUNT_TYPE).max)
+COUNT_ARRAYS = ("data", "indices")
+
+UNREADABLE = (ValueError, RuntimeError, IndexError)
+"""What the two codec pipelines raise for bytes that are not those written."""
+
+WORTH_WHOLE = 0.3
+"""Share of a shard above which decoding all of it with the fast pipeline beats decoding some chunks with the plain one."""
+
+
+@dataclass(frozen=True)
+class ShardChecksums:
+    """Checksums of one shard's decoded content, padding included.
+
+    Attributes
+    ----------
+    number
+        Of the shard.
+    data, indices
+        First eight bytes of BLAKE2b.
+    """
+
+    number: int
+    data: int
+    indices: int
+
+
+def checksum(values: Vector) -> int:
+    """Name the content of an array by 64 bits."""
+    digest = hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
+def canonical_counts(block: Any) -> Block:
+    """Bring a block of counts to the one form that is stored.
+
+    Parameters
+    ----------
+    block
+        Rows of counts, sparse or dense, of any number type.
+
+    Returns
+    -------
+    CSR matrix of int32: columns sorted within rows, no duplicates, no stored zeros. The block itself is not changed.
+
+    Raises
+    ------
+    CountsError
+        If a value is negative, not a whole number, not finite, or larger than an int32 holds.
+    """
+    matrix = sp.csr_matrix(block)
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    values = matrix.data
+    if values.size:
+        _check_counts(values)
+    kept = values != 0
+    if kept.all():
+        counts = sp.csr_matrix(
+            (values.astype(COUNT_TYPE, copy=False), matrix.indices.astype(COUNT_TYPE, copy=False), matrix.indptr),
+            shape=matrix.shape,
+        )
+    else:
+        pointers = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+        counts = sp.csr_matrix(
+            (values[kept].astype(COUNT_TYPE), matrix.indices[kept].astype(COUNT_TYPE), pointers), shape=matrix.shape
+        )
+    counts.has_canonical_format = True
+    return counts
+
+
+def _check_counts(values: Vector) -> None:
+    if values.dtype.kind not in "iufb":
+        message = f"Counts must be whole numbers. Found values of type {values.dtype}; pass raw counts."
+        raise CountsError(message)
+    if values.dtype.kind == "f":
+        wrong = values[~(np.isfinite(values) & (values == np.floor(values)))]
+        if wrong.size:
+            message = (
+                f"Counts must be whole numbers. Found {wrong.size:,} values that are not, for example {wrong[0]:.6g}; "
+                "pass raw counts, not normalized or log-transformed ones."
+            )
+            raise CountsError(message)
+    smallest, largest = values.min(), values.max()
+    if smallest < 0:
+        message = f"Counts must not be negative. Found {smallest:.6g}; pass raw counts, not scaled or corrected ones."
+        raise CountsError(message)
+    if largest > LARGEST_COUNT:
+        message = f"Counts must not exceed {LARGEST_COUNT:,}. Found {largest:.6g}; check the source of the matrix."
+        raise CountsError(message)
+
+
+def create_matrix(group: zarr.Group, *, geometry: Geometry, shards: int) -> None:
+    """Make the arrays of an unfinished matrix, with room for some shards."""
+    for name in COUNT_ARRAYS:
+        group.create_array(
+            name,
+            shape=(shards * geometry.shard,),
+            chunks=(geometry.chunk,),
+            shards=(geometry.shard,),
+            dtype=COUNT_TYPE,
+            compressors=count_codecs(),
+            fill_value=0,
+            overwrite=True,
+        )
+
+
+def grow_matrix(folder: Path, *, shards: int) -> None:
+    """Give an unfinished matrix room for at least this many shards."""
+    for name in COUNT_ARRAYS:
+        array = open_array(folder / name, mode="r+")
+        (size,) = array.shards or array.chunks
+        if array.shape[0] < shards * size:
+            array.resize((shards * size,))
+
+
+def finish_matrix(group: zarr.Group, *, row_nonzeros: Vector, genes: int) -> Vector:
+    """Trim the arrays to what was written, and write the pointers and the attributes AnnData looks for.
+
+    Parameters
+    ----------
+    group
+        Of the matrix.
+    row_nonzeros
+        Stored counts of each row.
+    genes
+        Columns.
+
+    Returns
+    -------
+    The pointers: int64, one more than rows.
+    """
+    pointers = np.zeros(len(row_nonzeros) + 1, dtype=POINTER_TYPE)
+    np.cumsum(row_nonzeros, out=pointers[1:])
+    for name in COUNT_ARRAYS:
+        array = group[name]
+        assert isinstance(array, zarr.Array)
+        array.resize((int(pointers[-1]),))
+    stored = group.create_array(
+        "indptr",
+        shape=pointers.shape,
+        chunks=(POINTER_CHUNK,),
+        dtype=POINTER_TYPE,
+        compressors=plain_codecs(),
+        overwrite=True,
+    )
+    stored[:] = pointers
+    group.attrs.update(
+        {"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": [len(row_nonzeros), int(genes)]}
+    )
+    return pointers
+
+
+def write_shard(folder: Path, *, number: int, data: Vector, indices: Vector) -> ShardChecksums:
+    """Write one whole shard of both arrays, read it back, and name its content.
+
+    Parameters
+    ----------
+    folder
+        Of the matrix, with room for the shard.
+    number
+        Of the shard.
+    data, indices
+        Its counts and columns; a last, shorter one is padded with zeros.
+
+    Returns
+    -------
+    Checksums of what is on disk.
+
+    Raises
+    ------
+    ChecksumError
+        If what was read back is not what was written.
+    """
+    sums = []
+    for name, values in zip(COUNT_ARRAYS, (data, indices), strict=True):
+        array = open_array(folder / name, pipeline=FAST_PIPELINE, mode="r+")
+        (size,) = array.shards or array.chunks
+        whole = np.zeros(size, dtype=COUNT_TYPE)
+        whole[: len(values)] = values
+        window = slice(number * size, (number + 1) * size)
+        array[window] = whole
+        try:
+            found = array[window]
+        except UNREADABLE as error:
+            raise ChecksumError(_write_failure(folder / name, number)) from error
+        if not np.array_equal(found, whole):
+            raise ChecksumError(_write_failure(folder / name, number))
+        sums.append(checksum(whole))
+    return ShardChecksums(number, *sums)
+
+
+def _write_failure(array: Path, number: int) -> str:
+    return (
+        f"A written shard must read back as it was written. Shard {number} of {str(array)!r} does not; "
+        "check the disk and its free space, then run the same command again."
+    )
+
+
+def shard_file(array: Path, number: int) -> Path:
+    """The file of one shard."""
+    return array / "c" / str(number)
+
+
+def read_window(folder: Path, start: int, stop: int) -> tuple[Vector, Vector]:
+    """Read counts and columns at some positions, held against the checksums in the shards.
+
+    Parameters
+    ----------
+    folder
+        Of the matrix.
+    start, stop
+        Positions among all stored counts.
+
+    Returns
+    -------
+    Counts and columns, int32.
+
+    Raises
+    ------
+    ChecksumError
+        If bytes on disk are not those that were written; the message names the file.
+    """
+    data, indices = (_read_array(folder / name, start, stop) for name in COUNT_ARRAYS)
+    return data, indices
+
+
+def _read_array(folder: Path, start: int, stop: int) -> Vector:
+    if stop <= start:
+        return np.empty(0, dtype=COUNT_TYPE)
+    plain = open_array(folder)
+    (size,) = plain.shards or plain.chunks
+    numbers = range(start // size, (stop - 1) // size + 1)
+    try:
+        parts = _read_parts(plain, folder, start, stop)
+    except UNREADABLE as error:
+        raise ChecksumError(_damage(plain, folder, numbers)) from error
+    missing = [number for number in numbers if not shard_file(folder, number).is_file()]
+    if missing:
+        raise ChecksumError(_damage(plain, folder, numbers))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _read_parts(plain: zarr.Array[Any], folder: Path, start: int, stop: int) -> list[Vector]:
+    # The fast pipeline verifies the checksums of chunks only where a whole shard is asked for (zarrs 0.2.3): wrong bytes in a part of
+    # a shard come back without an error. So it reads whole shards, and the plain pipeline reads the short ends.
+    (size,) = plain.shards or plain.chunks
+    whole = plain.shape[0] // size
+    first, last = start // size, min(-(-stop // size), whole)
+    if first < last and (first + 1) * size - start < WORTH_WHOLE * size:
+        first += 1
+    if first < last and stop < last * size and stop - (last - 1) * size < WORTH_WHOLE * size:
+        last -= 1
+    if first >= last or stop - start < WORTH_WHOLE * size:
+        return [np.asarray(plain[start:stop])]
+    parts = []
+    if start < first * size:
+        parts.append(np.asarray(plain[start : first * size]))
+    low, high = max(start, first * size), min(stop, last * size)
+    fast = open_array(folder, pipeline=FAST_PIPELINE)
+    parts.append(np.asarray(fast[first * size : last * size])[low - first * size : high - first * size])
+    if high < stop:
+        parts.append(np.asarray(plain[high:stop]))
+    return parts
+
+
+def _damage(plain: zarr.Array[Any], folder: Path, numbers: range) -> str:
+    broken = [(number, reason) for number in numbers if (reason := shard_damage(plain, folder, number))]
+    named = "; ".join(f"{str(shard_file(folder, number))!r} {reason}" for number, reason in broken[:4])
+    found = named or f"a shard of {str(folder)!r} could not be read, but can be now"
+    return f"The bytes of a shard must be those that were written. Found: {found}. Restore the file from a backup, or ingest again."
+
+
+def shard_damage(array: zarr.Array[Any], folder: Path, number: int) -> str:
+    """Why a shard cannot be read; empty if it can."""
+    (size,) = array.shards or array.chunks
+    file = shard_file(folder, number)
+    if not file.is_file():
+        return "is missing"
+    try:
+        array[number * size : min((number + 1) * size, array.shape[0])]
+    except UNREADABLE as error:
+        return f"fails its checksum ({error})"
+    return ""
+
+
+def read_pointers(folder: Path, first: int, last: int) -> Vector:
+    """Pointers of the rows from ``first`` up to ``last``: one more than rows."""
+    try:
+        return np.asarray(open_array(folder / "indptr")[first : last + 1])
+    except UNREADABLE as error:
+        message = f"The pointers in {str(folder / 'indptr')!r} fail their checksum ({error}). Restore the file from a backup, or ingest again."
+        raise ChecksumError(message) from error
+
+
+def read_rows(folder: Path, first: int, last: int, *, genes: int) -> Block:
+    """Read some whole rows.
+
+    Parameters
+    ----------
+    folder
+        Of the matrix.
+    first, last
+        Rows, the last one excluded.
+    genes
+        Columns.
+
+    Returns
+    -------
+    CSR matrix of int32 in canonical form; its pointers start at 0, in 32 bits where they fit.
+
+    Raises
+    ------
+    ChecksumError
+        If bytes on disk are not those that were written.
+    """
+    pointers = read_pointers(folder, first, last)
+    start, stop = int(pointers[0]), int(pointers[-1])
+    data, indices = read_window(folder, start, stop)
+    local = pointers - start
+    if stop - start <= LARGEST_COUNT:
+        local = local.astype(COUNT_TYPE)
+    rows = sp.csr_matrix((data, indices, local), shape=(last - first, genes))
+    rows.has_canonical_format = True
+    return rows

@@ -1,0 +1,307 @@
+"""Run a pipeline: call the steps whose results are not there yet, write their results, and record what it cost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+import anndata as ad
+import xarray as xr
+
+from chemores_dask.aliases import StorePath
+from chemores_dask.errors import ChemoresError, StepFailedError
+from chemores_dask.provenance import canonical_json, versions
+from chemores_dask.store.cells import open_cells
+from chemores_dask.store.patients import open_patients
+from chemores_dask.store.results import open_result, write_result
+from chemores_dask.workflow.claims import Claim, check_claims, compare_claims
+from chemores_dask.workflow.cost import CostMeter, active_client, describe_host
+from chemores_dask.workflow.events import RowsDecoded, StepFinished, StepStarted, Watch, watch_nothing
+from chemores_dask.workflow.inputs import join_cells, join_dataset, parameter_value, view_cells
+from chemores_dask.workflow.inventory import Inventory, take_inventory
+from chemores_dask.workflow.planning import PlannedStep, plan_pipeline
+from chemores_dask.workflow.record import Bill, RunRecord, StepRecord
+from chemores_dask.workflow.run_files import write_record, write_tables
+from chemores_dask.workflow.steps import CELLS, PATIENTS, Pipeline, Reference
+
+FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
+
+
+def plan_run(pipeline: Pipeline, store: StorePath) -> tuple[PlannedStep, ...]:
+    """Find out what a run would do.
+
+    Parameters
+    ----------
+    pipeline
+        What to do.
+    store
+        Path of the store.
+
+    Returns
+    -------
+    The steps in order, each with the address of its result, and why it would run or not. Nothing is computed.
+    """
+    inventory = take_inventory(store)
+    return plan_pipeline(pipeline, checksums=inventory.checksums, earlier=inventory.results)
+
+
+def run_pipeline(
+    pipeline: Pipeline,
+    store: StorePath,
+    *,
+    out: StorePath,
+    claims: Sequence[Claim] = (),
+    watch: Watch = watch_nothing,
+) -> RunRecord:
+    """Run a pipeline on a store.
+
+    Steps whose results are in the store under the same fingerprint are not run again, so a run that was cut short goes on where
+    it stopped. Everything runs on the active ``distributed.Client`` if there is one, otherwise on threads.
+
+    Parameters
+    ----------
+    pipeline
+        What to do, as read by :func:`~chemores_dask.workflow.pipeline_file.read_pipeline`.
+    store
+        Path of the store.
+    out
+        Folder for the record (``run.json``) and the tables (``tables/``); made where absent.
+    claims
+        Figures to hold the results against.
+    watch
+        Called with events as the run goes on.
+
+    Returns
+    -------
+    The record of the run.
+
+    Raises
+    ------
+    PipelineFileError
+        If the pipeline does not fit the analyses or the store; before anything runs.
+    StepFailedError
+        If a step fails; raised from its cause. Results of earlier steps stay.
+
+    Notes
+    -----
+    Passes over the counts: those of the analyses that run.
+    """
+    check_claims(claims, pipeline)
+    inventory = take_inventory(store)
+    planned = plan_pipeline(pipeline, checksums=inventory.checksums, earlier=inventory.results)
+    Path(out).mkdir(parents=True, exist_ok=True)
+    started = _now()
+    run = _Run(pipeline, store, planned, inventory, watch)
+    steps, bill = run.run_steps()
+    record = RunRecord(
+        pipeline=pipeline.name,
+        title=pipeline.title,
+        description=pipeline.description,
+        store=str(store),
+        seed=pipeline.seed,
+        started=started,
+        finished=_now(),
+        host=run.host,
+        cells=inventory.cells,
+        genes=inventory.genes,
+        samples=inventory.samples,
+        patients=inventory.patients,
+        inputs={**inventory.checksums, "pipeline": _pipeline_checksum(planned)},
+        versions=versions(),
+        steps=steps,
+        claims=compare_claims(claims, results=run.results),
+        sections=pipeline.sections,
+        bill=bill,
+    )
+    write_tables(run.results, out)
+    write_record(record, out)
+    return record
+
+
+def open_run_results(record: RunRecord, store: StorePath) -> dict[str, xr.Dataset]:
+    """Open the results of a run.
+
+    Parameters
+    ----------
+    record
+        The record of the run.
+    store
+        Path of the store.
+
+    Returns
+    -------
+    Results by the name of their step, lazy.
+    """
+    return {step.name: open_result(store, step=step.name, fingerprint=step.fingerprint) for step in record.steps}
+
+
+@dataclass
+class _NamingStep:
+    """Say in which step an error happened."""
+
+    planned: PlannedStep
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not isinstance(error, Exception):
+            return  # nothing happened, or a person interrupted
+        said = str(error) if isinstance(error, ChemoresError) else f"{type(error).__name__}: {error}"
+        step = self.planned.step
+        message = f"The step {step.name!r} ({step.analysis} of {step.of}) failed. {said}"
+        failed = StepFailedError(message)
+        for note in getattr(error, "__notes__", ()):
+            failed.add_note(note)
+        failed.add_note("Results of the steps before it are kept; run the same command again once this is mended.")
+        raise failed from error
+
+
+class _Run:
+    """One run: the opened inputs and the results so far."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        store: StorePath,
+        planned: Sequence[PlannedStep],
+        inventory: Inventory,
+        watch: Watch,
+    ) -> None:
+        self.pipeline = pipeline
+        self.store = store
+        self.planned = planned
+        self.inventory = inventory
+        self.watch = watch
+        self.client = active_client()
+        self.host = describe_host(self.client)
+        self.results: dict[str, xr.Dataset] = {}
+        self._views = {view.name: view for view in pipeline.views}
+        self._cells: dict[str, ad.AnnData] = {}
+
+    def run_steps(self) -> tuple[tuple[StepRecord, ...], Bill]:
+        to_run = [planned for planned in self.planned if not planned.done]
+        cells = self.inventory.cells
+        expected = sum(planned.entry.passes for planned in to_run) * cells
+        records = []
+        rows = 0
+        meter = CostMeter(client=self.client, on_rows=lambda decoded: self.watch(RowsDecoded(decoded, expected)))
+        with meter:
+            beginning = meter.read()
+            for planned in self.planned:
+                if planned.done:
+                    record = _step_record(planned, reused=True)
+                else:
+                    rows += planned.entry.passes * cells
+                    self.watch(StepStarted(planned.step.name, to_run.index(planned) + 1, len(to_run)))
+                    record = self._run_step(planned, meter)
+                with _NamingStep(planned):
+                    self.results[planned.step.name] = open_result(
+                        self.store, step=planned.step.name, fingerprint=planned.fingerprint
+                    )
+                records.append(record)
+                self.watch(StepFinished(planned.step.name, rows, planned.done, record.warnings))
+            total = meter.bill(beginning, cells=cells)
+        peak = max((record.bill.peak_memory_bytes for record in records), default=0)
+        peak = max(peak, total.peak_memory_bytes)
+        bill = Bill(total.passes, total.bytes_decoded, total.tasks, total.seconds, peak)
+        return tuple(records), bill
+
+    def _run_step(self, planned: PlannedStep, meter: CostMeter) -> StepRecord:
+        before = meter.read()
+        started = _now()
+        with _NamingStep(planned), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            source = self._source(planned)
+            arguments = {
+                name: parameter_value(value, source=source, results=self.results)
+                if isinstance(value, Reference)
+                else value
+                for name, value in planned.arguments.items()
+            }
+            result = _call(planned, source, arguments)
+            attributes = self._attributes(planned, started=started)
+            write_result(
+                result,
+                self.store,
+                step=planned.step.name,
+                fingerprint=planned.fingerprint,
+                attributes=attributes,
+            )
+        messages = _messages(caught)
+        bill = meter.bill(before, cells=self.inventory.cells)
+        return _step_record(planned, reused=False, messages=messages, bill=bill)
+
+    def _source(self, planned: PlannedStep) -> ad.AnnData | xr.Dataset:
+        step = planned.step
+        if step.of.startswith(PATIENTS):
+            patients = open_patients(self.store, cohort=step.of.removeprefix(PATIENTS))
+            return join_dataset(patients, step.join, results=self.results)
+        if step.of in self.results:
+            return join_dataset(self.results[step.of], step.join, results=self.results)
+        return join_cells(self._open(step.of), step.join, results=self.results)
+
+    def _open(self, name: str) -> ad.AnnData:
+        if name not in self._cells:
+            if name == CELLS:
+                self._cells[name] = open_cells(self.store)
+            else:
+                view = self._views[name]
+                self._cells[name] = view_cells(self._open(view.of), view, results=self.results)
+        return self._cells[name]
+
+    def _attributes(self, planned: PlannedStep, *, started: str) -> dict[str, object]:
+        return {
+            "analysis": planned.step.analysis,
+            "step_parameters": canonical_json(planned.parameters),
+            "step_inputs": canonical_json(planned.inputs),
+            "revision": planned.entry.revision,
+            "seed": self.pipeline.seed,
+            "versions": json.dumps(versions()),
+            "started": started,
+            "finished": _now(),
+            "host": f"{platform.system()} {platform.machine()}; {self.host}",
+        }
+
+
+def _call(planned: PlannedStep, source: ad.AnnData | xr.Dataset, arguments: Mapping[str, object]) -> xr.Dataset:
+    return planned.entry.function(source, **arguments)
+
+
+def _messages(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
+    # Deprecations concern whoever develops, not whoever reads a report.
+    meant = [item for item in caught if not issubclass(item.category, FOR_DEVELOPERS)]
+    return tuple(dict.fromkeys(f"{item.category.__name__}: {item.message}" for item in meant))
+
+
+def _step_record(
+    planned: PlannedStep, *, reused: bool, messages: tuple[str, ...] = (), bill: Bill | None = None
+) -> StepRecord:
+    return StepRecord(
+        name=planned.step.name,
+        analysis=planned.step.analysis,
+        fingerprint=planned.fingerprint,
+        reused=reused,
+        parameters=dict(planned.parameters),
+        inputs=dict(planned.inputs),
+        warnings=messages,
+        bill=bill or Bill(),
+    )
+
+
+def _pipeline_checksum(planned: Sequence[PlannedStep]) -> str:
+    addresses = canonical_json({step.step.name: step.fingerprint for step in planned})
+    return hashlib.sha256(addresses.encode()).hexdigest()[:12]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
