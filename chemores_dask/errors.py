@@ -29,6 +29,7 @@
       MissingGenesWarning                some genes of a set are not in the data
       ConvergenceWarning                 an iteration stopped before it converged
       SmallSampleWarning                 no arrangement of the data can be significant
+      DroppedPatientsWarning             patients without the data an analysis needs are left out
 
 A message has three parts: what must hold, what was found, how to mend it.
 """
@@ -105,7 +106,8 @@ class ResourceError(ChemoresError):
     """The machine or cluster cannot do what was asked."""
 
 
-class BlockTooLargeError(ResourceError, MemoryError):
+# MemoryError comes first: it makes its own objects, and tracebacks that travel between workers (tblib) would not rebuild one otherwise.
+class BlockTooLargeError(MemoryError, ResourceError):
     """A task would not fit into memory."""
 
 
@@ -143,3 +145,7 @@ class ConvergenceWarning(ChemoresWarning):
 
 class SmallSampleWarning(ChemoresWarning):
     """No arrangement of the data could reach the usual significance level."""
+
+
+class DroppedPatientsWarning(ChemoresWarning):
+    """Some patients lack what an analysis needs and are left out."""

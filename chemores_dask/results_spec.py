@@ -156,7 +156,7 @@ def check_result(spec: ResultSpec, result: xr.Dataset) -> None:
 
 def _as_variable(variable: Variable, array: object) -> xr.Variable:
     data = array if isinstance(array, (np.ndarray, da.Array)) else np.asarray(array)
-    if variable.kind == "U" and isinstance(data, np.ndarray):
+    if variable.kind == "U" and isinstance(data, np.ndarray) and data.dtype.kind in "UT":
         data = data.astype(object)
     attributes: dict[str, object] = {"units": variable.unit}
     if variable.doc:

@@ -94,9 +94,9 @@ def ingest_patients(
     store: Store,
     cohort: Annotated[str, typer.Option(help="Name of the cohort; pipelines read patients/NAME.", show_default=False)],
     expression: Annotated[Path | None, typer.Option(help="Bulk expression (CSV or TSV), genes by patients.")] = None,
-    patient: Annotated[str, typer.Option(help="Column that names the patient.")] = "patient",
-    duration: Annotated[str | None, typer.Option(help="Column of follow-up times.")] = None,
-    event: Annotated[str | None, typer.Option(help="Column that says whether follow-up ended in the event.")] = None,
+    patient: Annotated[str | None, typer.Option(help="Column that names the patient; found by its usual names unless given.")] = None,
+    duration: Annotated[list[str] | None, typer.Option(help="Column of follow-up times; may be repeated.")] = None,
+    event: Annotated[list[str] | None, typer.Option(help="Column that says whether follow-up ended in the event; may be repeated.")] = None,
 ) -> None:
     """Bring a cohort of patients (clinical table, bulk expression) into a store."""
     _perform(
@@ -118,7 +118,7 @@ def run(
     """Run a pipeline and write its report. Steps that are done are not run again."""
     if out is None and not dry_run:
         raise typer.BadParameter("is required unless there is --dry-run.", param_hint="--out")  # noqa: EM101
-    _perform("run", pipeline, store, out=out, dry_run=dry_run, gene_sets=gene_sets, claims=claims, seed=seed)
+    _perform("run", pipeline, store=store, out=out, dry_run=dry_run, gene_sets=gene_sets, claims=claims, seed=seed)
 
 
 @app.command(rich_help_panel=DATA)

@@ -12,7 +12,8 @@ def perform(store: Path) -> None:
     """Read every shard again; exit code 1 if one is not as it was written."""
     damaged = verify_cells(store)
     if damaged:
-        show_table(("damaged",), [(problem,) for problem in damaged])
-        complain(f"Error: {len(damaged)} shards are not as they were written. Ingest the samples again.")
+        rows = [(damage.file, damage.reason, ", ".join(damage.samples)) for damage in damaged]
+        show_table(("shard", "what is wrong", "samples"), rows)
+        complain(f"Error: {len(damaged)} shards are not as they were written. Restore them from a backup, or ingest again.")
         raise SystemExit(1)
     say("All shards are as they were written.")

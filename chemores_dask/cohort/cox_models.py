@@ -211,7 +211,9 @@ def _check_design(matrix: Matrix, terms: list[str], stratum: Vector) -> None:
         message = f"Covariates of cox_model must vary between patients. Constant: {listed(constant)}; leave them out."
         raise InputError(message)
     sizes = np.bincount(stratum)
-    within = np.column_stack([scaled[:, j] - (np.bincount(stratum, scaled[:, j]) / sizes)[stratum] for j in range(len(terms))])
+    within = np.column_stack(
+        [scaled[:, j] - (np.bincount(stratum, scaled[:, j]) / sizes)[stratum] for j in range(len(terms))]
+    )
     for j, term in enumerate(terms):
         rest = within[:, j]
         if (rest**2).mean() > COLLINEAR_TOLERANCE and j:
@@ -241,7 +243,9 @@ def _fit(matrix: Matrix, outcome: Outcome, stratum: Vector, terms: list[str]) ->
     coefficients, covariance, log_likelihood, step, code = fit_efron(design, risk, start, MAX_ITERATIONS)
     if code not in (OK, NOT_CONVERGED):
         # Start again from 0, so that the answer does not depend on where another program gave up.
-        coefficients, covariance, log_likelihood, step, code = fit_efron(design, risk, np.zeros(len(terms)), MAX_ITERATIONS)
+        coefficients, covariance, log_likelihood, step, code = fit_efron(
+            design, risk, np.zeros(len(terms)), MAX_ITERATIONS
+        )
     status = np.zeros(len(terms), dtype=np.int64)
     if code == NOT_CONVERGED:
         status[:] = 2
@@ -275,7 +279,13 @@ def _lifelines_coefficients(scaled: Matrix, outcome: Outcome, stratum: Vector) -
         table = table.drop(columns="stratum")
     with warnings.catch_warnings():
         # Its remarks on scaling, separation and pandas are about its own way there; ours are made from the final fit.
-        for category in (ApproximationWarning, StatisticalWarning, LifelinesConvergenceWarning, RuntimeWarning, FutureWarning):
+        for category in (
+            ApproximationWarning,
+            StatisticalWarning,
+            LifelinesConvergenceWarning,
+            RuntimeWarning,
+            FutureWarning,
+        ):
             warnings.simplefilter("ignore", category=category)
         try:
             fitter = CoxPHFitter().fit(

@@ -33,7 +33,12 @@ RESULT = declare(
     Variable("cox_p_value", _GENE, "f", doc="two-sided Wald"),
     Variable("cox_q_value", _GENE, "f", doc="Benjamini-Hochberg over genes with status ok"),
     Variable("cox_log_likelihood", _GENE, "f", unit="log partial likelihood"),
-    Variable("cox_likelihood_ratio_p_value", _GENE, "f", doc="of the gene beside the covariates; valid for separated genes too"),
+    Variable(
+        "cox_likelihood_ratio_p_value",
+        _GENE,
+        "f",
+        doc="of the gene beside the covariates; valid for separated genes too",
+    ),
     Variable("cox_status", _GENE, "i", flags=STATUS_FLAGS),
     Variable("cox_patients", _GENE, "i", unit="patients", doc="whose expression is known"),
     Variable("cox_events", _GENE, "i", unit="patients", doc="with the event, among those"),
@@ -96,8 +101,8 @@ def cox_scan(
 
     Notes
     -----
-    Passes over the counts: 0; over the expression: 1, computed. Memory: patients x genes per chunk x 8 bytes. A gene never raises; its status is
-    ``constant`` (no variation while patients are at risk together), ``separated`` (the likelihood rises without end), ``not_converged``,
+    Passes over the counts: 0; over the expression: 1, computed. Memory: patients x genes per chunk x 8 bytes. A gene never raises;
+    its status is ``constant`` (no variation while patients are at risk together), ``separated`` (the likelihood rises without end), ``not_converged``,
     ``collinear`` (it follows from the covariates), ``too_few_events`` (fewer than two) or ``infinite`` (a value is infinite).
 
     References

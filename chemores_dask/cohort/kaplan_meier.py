@@ -34,7 +34,9 @@ RESULT = declare(
     Variable("km_event_total", ("group",), "i", unit="patients", doc="with the event at any time"),
     Variable("km_median", ("group",), "f", unit="time", doc="not a number where survival stays above one half"),
     Variable("km_median_lower", ("group",), "f", unit="time"),
-    Variable("km_median_upper", ("group",), "f", unit="time", doc="not a number where the upper limit stays above one half"),
+    Variable(
+        "km_median_upper", ("group",), "f", unit="time", doc="not a number where the upper limit stays above one half"
+    ),
     Variable("km_restricted_mean", ("group",), "f", unit="time", doc="mean time lived up to km_restrict"),
     Variable("km_restricted_mean_standard_error", ("group",), "f", unit="time"),
     Variable("km_restrict", (), "f", unit="time", doc="end of the restricted mean"),

@@ -21,7 +21,9 @@ RESULT = declare(
     Variable("log_rank_p_value", (), "f", doc="from the chi-square distribution"),
     Variable("log_rank_patients", ("group",), "i", unit="patients"),
     Variable("log_rank_observed", ("group",), "f", unit="events", doc="weighted if rho is not 0"),
-    Variable("log_rank_expected", ("group",), "f", unit="events", doc="if survival did not differ; weighted if rho is not 0"),
+    Variable(
+        "log_rank_expected", ("group",), "f", unit="events", doc="if survival did not differ; weighted if rho is not 0"
+    ),
 )
 
 
@@ -93,7 +95,9 @@ def log_rank(
         message = f"log_rank needs at least two groups. {group!r} is {labels[0]!r} for all {codes.size} patients."
         raise InputError(message)
     if not outcome.event.any():
-        message = f"log_rank needs events. {event!r} is false for all {codes.size} patients; is it coded the other way round?"
+        message = (
+            f"log_rank needs events. {event!r} is false for all {codes.size} patients; is it coded the other way round?"
+        )
         raise TooFewEventsError(message)
     stratum = check_strata(patients, strata, caller="log_rank")
     order = np.lexsort((outcome.duration, stratum))

@@ -40,9 +40,7 @@ class Outcome:
     entry: Vector
 
 
-def check_outcome(
-    patients: xr.Dataset, *, duration: str, event: str, entry: str | None = None, caller: str
-) -> Outcome:
+def check_outcome(patients: xr.Dataset, *, duration: str, event: str, entry: str | None = None, caller: str) -> Outcome:
     """Read durations, events and entries, and refuse those that cannot be.
 
     Parameters
@@ -194,7 +192,9 @@ def design_matrix(patients: xr.Dataset, covariates: Sequence[str], *, caller: st
 
 def _values(patients: xr.Dataset, names: Sequence[str], *, caller: str) -> dict[str, np.ndarray]:
     check_variables(patients, names, dims=("patient",), what="patients", caller=caller)
-    return {name: np.asarray(value) for name, value in zip(names, compute(*(patients[n].data for n in names)), strict=True)}
+    return {
+        name: np.asarray(value) for name, value in zip(names, compute(*(patients[n].data for n in names)), strict=True)
+    }
 
 
 def _numbers(values: np.ndarray, name: str, names: Vector, *, caller: str) -> Vector:

@@ -101,7 +101,9 @@ def ingest(
             try:
                 report = stream.write(sample, position)
             except ChemoresError as error:
-                error.add_note(f"While reading sample {sample.entry.sample}. The store {root} is unfinished: mend the file and run the same call again, or remove the store.")
+                error.add_note(
+                    f"While reading sample {sample.entry.sample}. The store {root} is unfinished: mend the file and run the same call again, or remove the store."
+                )
                 raise
             writer.finish_source(sample.entry.sample, {"fingerprint": sample.fingerprint, "report": asdict(report)})
             reports.append(report)
@@ -124,7 +126,9 @@ class _Tally:
 class _Stream:
     """Carries what all files share while they are written."""
 
-    def __init__(self, plan: IngestPlan, options: IngestOptions, scratch: Path, writer: CellsWriter, progress: Progress | None) -> None:
+    def __init__(
+        self, plan: IngestPlan, options: IngestOptions, scratch: Path, writer: CellsWriter, progress: Progress | None
+    ) -> None:
         self.plan = plan
         self.options = options
         self.scratch = scratch
@@ -203,7 +207,10 @@ def remapped(block: Block, places: np.ndarray, *, width: int) -> Block:
         return counts
     summed = sp.csr_matrix((counts.data.astype(np.int64), counts.indices, counts.indptr), shape=counts.shape)
     summed.sum_duplicates()
-    return sp.csr_matrix((whole_counts(summed.data, where="the sum over features of one gene"), summed.indices, summed.indptr), shape=counts.shape)
+    return sp.csr_matrix(
+        (whole_counts(summed.data, where="the sum over features of one gene"), summed.indices, summed.indptr),
+        shape=counts.shape,
+    )
 
 
 def _cell_table(sample: SamplePlan) -> tuple[pd.DataFrame, np.ndarray]:

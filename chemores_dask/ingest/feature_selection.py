@@ -107,6 +107,8 @@ def _chosen(names: tuple[str, ...], species: str | None, where: str) -> str | No
         return names[0]
     matching = [name for name in names if name == species] or [name for name in names if name.startswith(species)]
     if len(matching) != 1:
-        message = f"The species {species!r} must name one genome of {where}. Present: {listed(names)}; choose one of these."
+        message = (
+            f"The species {species!r} must name one genome of {where}. Present: {listed(names)}; choose one of these."
+        )
         raise ParameterError(message)
     return matching[0]

@@ -236,7 +236,10 @@ def _cleaned(table: pd.DataFrame, aliases: Mapping[str, Sequence[str]], renames:
 
 def _keys(tables: Mapping[int, pd.DataFrame], by_identifier: bool) -> dict[int, np.ndarray]:  # noqa: FBT001
     if by_identifier:
-        return {key: table["gene_id"].where(table["gene_id"] != "", table["gene_symbol"]).to_numpy(dtype=object) for key, table in tables.items()}
+        return {
+            key: table["gene_id"].where(table["gene_id"] != "", table["gene_symbol"]).to_numpy(dtype=object)
+            for key, table in tables.items()
+        }
     learned: dict[str, str] = {}
     for table in tables.values():
         both = table[(table["gene_id"] != "") & (table["gene_symbol"] != "")]
@@ -253,7 +256,10 @@ def _keys(tables: Mapping[int, pd.DataFrame], by_identifier: bool) -> dict[int, 
         first = distinct.drop_duplicates()
         number = first.groupby("symbol").cumcount().rename("number")
         numbers = distinct.merge(first.assign(number=number), on=["symbol", "gene_id"], how="left")["number"].to_numpy()
-        keys[key] = np.array([symbol if count == 0 else f"{symbol}\x1f{count}" for symbol, count in zip(symbols, numbers, strict=True)], dtype=object)
+        keys[key] = np.array(
+            [symbol if count == 0 else f"{symbol}\x1f{count}" for symbol, count in zip(symbols, numbers, strict=True)],
+            dtype=object,
+        )
     return keys
 
 
@@ -269,7 +275,11 @@ def _check_overlap(keys: Sequence[np.ndarray], names: Sequence[str], by_identifi
         if not repeated.isdisjoint(own):
             continue
         others = next(other for other in distinct.values() if other is not own)
-        hint = " They match without regard to case: the samples may come from different species." if _upper(own) & _upper(others) else ""
+        hint = (
+            " They match without regard to case: the samples may come from different species."
+            if _upper(own) & _upper(others)
+            else ""
+        )
         kind = "identifiers" if by_identifier else "symbols"
         message = (
             f"Samples must share genes. The {kind} of {name} match none of the others: {listed(own[:4])} against {listed(others[:4])}.{hint} "
@@ -282,7 +292,9 @@ def _upper(names: np.ndarray) -> set[str]:
     return {str(name).upper() for name in names}
 
 
-def _described(chosen: pd.Index, keys: Mapping[int, np.ndarray], tables: Mapping[int, pd.DataFrame]) -> tuple[pd.DataFrame, list[str]]:
+def _described(
+    chosen: pd.Index, keys: Mapping[int, np.ndarray], tables: Mapping[int, pd.DataFrame]
+) -> tuple[pd.DataFrame, list[str]]:
     identifiers = np.full(len(chosen), "", dtype=object)
     symbols = np.full(len(chosen), "", dtype=object)
     for key, own in keys.items():

@@ -41,7 +41,9 @@ def read_offsets(group: h5py.Group, *, lines: int, path: Path) -> np.ndarray:
     """
     for name in ("data", "indices", "indptr"):
         if name not in group:
-            message = f"{group.name} of {path} must hold data, indices and indptr. {name!r} is absent; write the file again."
+            message = (
+                f"{group.name} of {path} must hold data, indices and indptr. {name!r} is absent; write the file again."
+            )
             raise FormatError(message)
     offsets = group["indptr"][:].astype(np.int64)
     stored = group["data"].shape[0]
@@ -58,7 +60,9 @@ def read_offsets(group: h5py.Group, *, lines: int, path: Path) -> np.ndarray:
     return offsets
 
 
-def stream_csr(group: h5py.Group, *, offsets: np.ndarray, columns: int, limit: BlockLimit, path: Path) -> Iterator[Block]:
+def stream_csr(
+    group: h5py.Group, *, offsets: np.ndarray, columns: int, limit: BlockLimit, path: Path
+) -> Iterator[Block]:
     """Read a matrix that is compressed by rows.
 
     Parameters
@@ -81,7 +85,9 @@ def stream_csr(group: h5py.Group, *, offsets: np.ndarray, columns: int, limit: B
     for start, stop in row_windows(offsets, limit):
         window = slice(int(offsets[start]), int(offsets[stop]))
         indices = _read_indices(group, window, size=columns, path=path)
-        yield sp.csr_matrix((group["data"][window], indices, offsets[start : stop + 1] - offsets[start]), shape=(stop - start, columns))
+        yield sp.csr_matrix(
+            (group["data"][window], indices, offsets[start : stop + 1] - offsets[start]), shape=(stop - start, columns)
+        )
 
 
 def entries_by_column(

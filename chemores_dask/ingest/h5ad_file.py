@@ -27,7 +27,16 @@ FORMAT = "h5ad"
 COUNT_LAYERS = ("counts", "raw_counts", "count", "umi", "umis", "raw")
 DENSE_BYTES = 2**26
 IDENTIFIER_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "ensembl", "feature_id", "accession", "id")
-SYMBOL_COLUMNS = ("gene_symbols", "gene_symbol", "symbol", "gene_name", "gene_names", "feature_name", "gene_short_name", "name")
+SYMBOL_COLUMNS = (
+    "gene_symbols",
+    "gene_symbol",
+    "symbol",
+    "gene_name",
+    "gene_names",
+    "feature_name",
+    "gene_short_name",
+    "name",
+)
 
 
 def read_h5ad_counts(path: str | Path, *, counts_in: str | None = None) -> Source:
@@ -55,7 +64,9 @@ def read_h5ad_counts(path: str | Path, *, counts_in: str | None = None) -> Sourc
     path = Path(path)
     with reading(path), h5py.File(path, "r") as file:
         if "obs" not in file or "var" not in file:
-            message = f"An .h5ad must hold obs and var. Found in {path}: {listed(file)}; write it with anndata's write_h5ad."
+            message = (
+                f"An .h5ad must hold obs and var. Found in {path}: {listed(file)}; write it with anndata's write_h5ad."
+            )
             raise FormatError(message)
         place, names = _place_of_counts(file, counts_in, path)
         matrix = file[place]
@@ -100,7 +111,11 @@ def _place_of_counts(file: h5py.File, counts_in: str | None, path: Path) -> tupl
     places += [place for place in [("X", "var"), *raw] if place[0] in file]
     if counts_in is not None:
         wanted = {"X": ["X"], "raw": ["raw/X", "raw.X"]}.get(counts_in, [f"layers/{counts_in.removeprefix('layers/')}"])
-        chosen = [(place, "raw/var" if place == "raw/X" else "raw.var" if place == "raw.X" else "var") for place in wanted if place in file]
+        chosen = [
+            (place, "raw/var" if place == "raw/X" else "raw.var" if place == "raw.X" else "var")
+            for place in wanted
+            if place in file
+        ]
         if not chosen:
             message = f"{path} must hold counts in {counts_in!r}, as asked. Present: {listed([place for place, _ in places] + layers)}; name one of these."
             raise FormatError(message)
@@ -204,7 +219,9 @@ def _stream(path: Path, place: str, limit: BlockLimit, scratch: Path) -> Iterato
             yield from stream_csr(matrix, offsets=offsets, columns=columns, limit=limit, path=path)
             return
         entries = entries_by_column(matrix, offsets=offsets, rows=rows, limit=limit, path=path)
-        yield from rows_from_entries(entries, shape=(rows, columns), nonzeros=int(offsets[-1]), limit=limit, scratch=scratch)
+        yield from rows_from_entries(
+            entries, shape=(rows, columns), nonzeros=int(offsets[-1]), limit=limit, scratch=scratch
+        )
 
 
 def stream_dense(matrix: h5py.Dataset, *, limit: BlockLimit) -> Iterator[Block]:

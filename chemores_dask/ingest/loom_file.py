@@ -20,9 +20,29 @@ from chemores_dask.ingest.source import BlockLimit, Header, Source, gene_table, 
 
 FORMAT = "loom"
 SLAB_BYTES = 2**26
-SYMBOL_ATTRIBUTES = ("gene", "genename", "gene_name", "gene_names", "genesymbol", "symbol", "var_names", "genes", "name")
+SYMBOL_ATTRIBUTES = (
+    "gene",
+    "genename",
+    "gene_name",
+    "gene_names",
+    "genesymbol",
+    "symbol",
+    "var_names",
+    "genes",
+    "name",
+)
 IDENTIFIER_ATTRIBUTES = ("accession", "ensembl", "ensemblid", "ensembl_id", "gene_id", "gene_ids", "geneid")
-CELL_ATTRIBUTES = ("cellid", "cell_id", "barcode", "barcodes", "cell_names", "cellname", "cell_name", "obs_names", "cell")
+CELL_ATTRIBUTES = (
+    "cellid",
+    "cell_id",
+    "barcode",
+    "barcodes",
+    "cell_names",
+    "cellname",
+    "cell_name",
+    "obs_names",
+    "cell",
+)
 
 
 def read_loom(path: str | Path, *, counts_in: str | None = None) -> Source:
@@ -57,7 +77,10 @@ def read_loom(path: str | Path, *, counts_in: str | None = None) -> Source:
         symbols = _attribute(file["row_attrs"], SYMBOL_ATTRIBUTES)
         identifiers = _attribute(file["row_attrs"], IDENTIFIER_ATTRIBUTES)
         barcodes = _attribute(file["col_attrs"], CELL_ATTRIBUTES)
-        for names, what, length, group in ((symbols if symbols is not None else identifiers, "genes", rows, "row_attrs"), (barcodes, "cells", columns, "col_attrs")):
+        for names, what, length, group in (
+            (symbols if symbols is not None else identifiers, "genes", rows, "row_attrs"),
+            (barcodes, "cells", columns, "col_attrs"),
+        ):
             if names is None or len(names) != length:
                 found = "none" if names is None else f"{len(names):,}"
                 message = f"{path} must name its {length:,} {what}. Found {found}; {group} holds: {listed(file[group])}. Add the names, for example as CellID and Gene."

@@ -105,11 +105,21 @@ def split_row_names(names: Sequence[str]) -> pd.DataFrame:
         table = gene_table(symbols=series)
     else:
         parts = series.str.extract(JOINED_NAME)
-        separator = "|" if series.str.contains("|", regex=False).any() else "-" if series.str.match(r"^ENS\w+G[\d.]+(?:_PAR_Y)?-").any() else "_"
+        separator = (
+            "|"
+            if series.str.contains("|", regex=False).any()
+            else "-"
+            if series.str.match(r"^ENS\w+G[\d.]+(?:_PAR_Y)?-").any()
+            else "_"
+        )
         pieces = parts["rest"].str.rsplit(separator, n=1)
         last = pieces.str[-1].where(pieces.str.len() == 2)
         has_biotype = last.notna().any() and last.nunique() <= min(MOST_BIOTYPES, max(1, last.notna().sum()))
-        inside = pieces.str[0].where(pieces.str.len() == 2, parts["rest"]) if has_biotype and _mostly_joined(last, parts) else parts["rest"]
+        inside = (
+            pieces.str[0].where(pieces.str.len() == 2, parts["rest"])
+            if has_biotype and _mostly_joined(last, parts)
+            else parts["rest"]
+        )
         bare = parts["identifier"].isna()
         ensembl = series.str.match(r"^ENS[A-Z]{0,6}G\d{6,}")
         identifiers = parts["identifier"].where(~bare, series.where(ensembl, ""))
@@ -139,7 +149,9 @@ def _layout(path: Path) -> TableLayout:
     barcodes = header if width == len(header) + 1 else header[1:]
     with open_bytes(path) as file:
         file.readline()
-        names = [line.split(delimiter.encode(), 1)[0].decode("utf-8").strip().strip('"') for line in file if line.strip()]
+        names = [
+            line.split(delimiter.encode(), 1)[0].decode("utf-8").strip().strip('"') for line in file if line.strip()
+        ]
     return TableLayout(path, delimiter, tuple(barcodes), tuple(names))
 
 

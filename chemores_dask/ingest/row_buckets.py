@@ -55,7 +55,13 @@ def rows_from_entries(
 
 
 def reordered_rows(
-    blocks: Iterable[Block], destination: np.ndarray, *, columns: int, nonzeros: int | None, limit: BlockLimit, scratch: Path
+    blocks: Iterable[Block],
+    destination: np.ndarray,
+    *,
+    columns: int,
+    nonzeros: int | None,
+    limit: BlockLimit,
+    scratch: Path,
 ) -> Iterator[Block]:
     """Bring rows into another order.
 
@@ -86,7 +92,9 @@ def reordered_rows(
             first += block.shape[0]
             yield np.repeat(places, np.diff(block.indptr)), block.indices, block.data
 
-    return rows_from_entries(entries(), shape=(len(destination), columns), nonzeros=nonzeros, limit=limit, scratch=scratch)
+    return rows_from_entries(
+        entries(), shape=(len(destination), columns), nonzeros=nonzeros, limit=limit, scratch=scratch
+    )
 
 
 def _rows_per_bucket(rows: int, nonzeros: int | None, limit: BlockLimit) -> int:

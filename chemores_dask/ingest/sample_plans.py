@@ -150,11 +150,16 @@ def _plan_sample(entry: SheetEntry, options: IngestOptions, tables: Tables) -> S
     where = str(source.path)
     if source.header.cells == 0 or source.header.nonzeros == 0:
         found = "no cells" if source.header.cells == 0 else "no counts"
-        message = f"Every sample must have cells and counts. {entry.sample} ({where}) has {found}; leave it out of the sheet."
+        message = (
+            f"Every sample must have cells and counts. {entry.sample} ({where}) has {found}; leave it out of the sheet."
+        )
         raise InputError(message)
     digest = _digest(source.header.genes)
     if digest not in tables:
-        tables[digest] = (select_features(source.header.genes, species=options.species, where=where), source.header.genes)
+        tables[digest] = (
+            select_features(source.header.genes, species=options.species, where=where),
+            source.header.genes,
+        )
     selection, features = tables[digest]
     kept = _kept_columns(source, options)
     with reading(source.path):
@@ -218,7 +223,9 @@ def _check_kept(samples: Sequence[SamplePlan], options: IngestOptions) -> None:
         message = f"keep_columns must name columns of the files' own tables of cells. No file has: {listed(missing)}; correct the names."
         raise MissingVariableError(message)
     for sample in samples:
-        both = [new for new in sample.kept_columns.values() if sample.entry.values.get(new) is not None or new == "sample"]
+        both = [
+            new for new in sample.kept_columns.values() if sample.entry.values.get(new) is not None or new == "sample"
+        ]
         if both:
             message = f"A column comes from the sheet or from the file. For {sample.entry.sample} both give: {listed(both)}; empty it in the sheet or keep it under another name."
             raise InputError(message)

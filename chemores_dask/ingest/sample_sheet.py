@@ -87,7 +87,10 @@ def read_sample_sheet(samples: str | os.PathLike[str] | pd.DataFrame) -> tuple[S
     table = table.map(_cleaned)
     _check_rows(table, where)
     others = {name: _typed(name, table[name]) for name in table.columns if name not in (*CONTROLS, "sample")}
-    return tuple(_entry(table.iloc[row], {name: values[row] for name, values in others.items()}, folder) for row in range(len(table)))
+    return tuple(
+        _entry(table.iloc[row], {name: values[row] for name, values in others.items()}, folder)
+        for row in range(len(table))
+    )
 
 
 def _entry(row: pd.Series, values: Mapping[str, object], folder: Path) -> SheetEntry:

@@ -127,7 +127,9 @@ class Source:
             stored += block.nnz
             own = barcodes[first : first + block.shape[0]]
             first += block.shape[0]
-            yield RowBlock(check_block(block, barcodes=own, genes=names, where=f"{self.header.place} of {self.path}"), own)
+            yield RowBlock(
+                check_block(block, barcodes=own, genes=names, where=f"{self.header.place} of {self.path}"), own
+            )
         self._check_read(first, stored)
 
     def _check_read(self, cells: int, stored: int) -> None:

@@ -56,7 +56,9 @@ def detect_delimiter(path: Path, lines: list[str]) -> str:
     best = max(DELIMITERS, key=lambda delimiter: counts[delimiter])
     if counts[best] == 0:
         found = "an empty file" if not lines else f"the first line {lines[0][:80]!r}"
-        message = f"{path} must be a table separated by tabs, commas or semicolons. Found {found}; export it as TSV or CSV."
+        message = (
+            f"{path} must be a table separated by tabs, commas or semicolons. Found {found}; export it as TSV or CSV."
+        )
         raise FormatError(message)
     return best
 

@@ -65,7 +65,14 @@ def read_tenx_h5(path: str | Path) -> Source:
             whole_counts(preview(group["data"]), where=f"{group.name} of {path}")
             tables.append(genes)
     header = Header(pd.concat(tables, ignore_index=True), len(barcodes), nonzeros, "+".join(names))
-    return Source(path, FORMAT, (path,), header, partial(_cells, path, names[0]), partial(_stream, path, names, [len(t) for t in tables]))
+    return Source(
+        path,
+        FORMAT,
+        (path,),
+        header,
+        partial(_cells, path, names[0]),
+        partial(_stream, path, names, [len(t) for t in tables]),
+    )
 
 
 def genome_groups(file: h5py.File) -> list[str]:
@@ -77,7 +84,9 @@ def genome_groups(file: h5py.File) -> list[str]:
 def _genes(group: h5py.Group, name: str) -> pd.DataFrame:
     if "features" not in group:
         identifiers = texts(group["genes"])
-        return gene_table(identifiers=identifiers, symbols=texts(group["gene_names"]), genomes=[name] * len(identifiers))
+        return gene_table(
+            identifiers=identifiers, symbols=texts(group["gene_names"]), genomes=[name] * len(identifiers)
+        )
     features = group["features"]
     return gene_table(
         identifiers=texts(features["id"]),
@@ -103,7 +112,9 @@ def _cells(path: Path, group: str, columns: Sequence[str]) -> pd.DataFrame:
         return one_cell_table(texts(file[group]["barcodes"]))
 
 
-def _stream(path: Path, names: Sequence[str], widths: Sequence[int], limit: BlockLimit, scratch: Path) -> Iterator[Block]:
+def _stream(
+    path: Path, names: Sequence[str], widths: Sequence[int], limit: BlockLimit, scratch: Path
+) -> Iterator[Block]:
     del scratch
     with h5py.File(path, "r") as file:
         if len(names) == 1:

@@ -71,7 +71,9 @@ def read_tenx_mtx(path: str | Path) -> Source:
     if first is not None:
         _integers(layout, first)
     header = Header(genes, layout.cells, layout.nonzeros, matrix.name)
-    return Source(path, FORMAT, (matrix, features, barcodes), header, partial(_cells, barcodes), partial(_stream, layout))
+    return Source(
+        path, FORMAT, (matrix, features, barcodes), header, partial(_cells, barcodes), partial(_stream, layout)
+    )
 
 
 def find_files(path: Path) -> tuple[Path, Path, Path]:
@@ -86,7 +88,9 @@ def find_files(path: Path) -> tuple[Path, Path, Path]:
     found = matrices_in(folder) if path.is_dir() else [path]
     if len(found) != 1:
         below = [str(item.relative_to(folder)) for item in sorted(folder.glob("*/**/*matrix.mtx*"))[:12]]
-        hint = f"below it: {listed(below)}; name the folder that holds one" if below else "name the folder of one sample"
+        hint = (
+            f"below it: {listed(below)}; name the folder that holds one" if below else "name the folder of one sample"
+        )
         message = f"The folder {folder} must hold one matrix.mtx or matrix.mtx.gz. Found {len(found)} ({listed(item.name for item in found)}); {hint}."
         raise FormatError(message)
     matrix = found[0]
@@ -124,7 +128,10 @@ def _layout(matrix: Path, *, genes: int, cells: int) -> Layout:
     with open_bytes(matrix) as file:
         banner = file.readline().decode("utf-8", "replace").strip()
         words = banner.lower().split()
-        if not banner.lower().startswith(BANNER.lower()) or words[3:] not in (["integer", "general"], ["real", "general"]):
+        if not banner.lower().startswith(BANNER.lower()) or words[3:] not in (
+            ["integer", "general"],
+            ["real", "general"],
+        ):
             message = (
                 f"A matrix of counts must begin with '{BANNER} integer general' (or real). Found {banner[:80]!r} in {matrix}; "
                 "write it as a general coordinate matrix of counts."
@@ -132,7 +139,9 @@ def _layout(matrix: Path, *, genes: int, cells: int) -> Layout:
             raise FormatError(message)
         sizes = _skip_comments(file).split()
     if len(sizes) != 3 or not all(size.isdigit() for size in sizes):
-        message = f"The size line of {matrix} must hold three numbers. Found {b' '.join(sizes)[:80]!r}; fetch the file again."
+        message = (
+            f"The size line of {matrix} must hold three numbers. Found {b' '.join(sizes)[:80]!r}; fetch the file again."
+        )
         raise FormatError(message)
     height, width, nonzeros = (int(size) for size in sizes)
     if (height, width) not in ((genes, cells), (cells, genes)):
@@ -226,7 +235,9 @@ def _sorted_rows(layout: Layout, entries: Iterator[Entries]) -> Iterator[Block]:
     waiting: Entries | None = None
     done = 0
     for chunk in entries:
-        cell, gene, count = chunk if waiting is None else (np.concatenate(pair) for pair in zip(waiting, chunk, strict=True))
+        cell, gene, count = (
+            chunk if waiting is None else (np.concatenate(pair) for pair in zip(waiting, chunk, strict=True))
+        )
         if (np.diff(cell) < 0).any():
             message = f"Entries of {layout.path} must be sorted by cell throughout, or not at all from the first lines. Found cells out of order further down; write the matrix again, sorted by column."
             raise FormatError(message)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from chemores_dask.aliases import Vector
 from chemores_dask.kernels.jit import jit
 
 
 @jit
-def concordance_counts(risk, duration, event, entry, stratum):
+def concordance_counts(risk: Vector, duration: Vector, event: Vector, entry: Vector, stratum: Vector) -> Vector:
     """Count pairs of patients whose scores agree with the order of their deaths.
 
     A pair counts when one patient has the event at ``t`` and the other, of the same stratum, is at risk then and lives on (or is censored

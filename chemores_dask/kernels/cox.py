@@ -89,7 +89,7 @@ def risk_order(duration: Vector, event: Vector, entry: Vector, stratum: Vector) 
 
 
 @jit
-def _add_patient(x, r, s1, s2):
+def _add_patient(x: Vector, r: float, s1: Vector, s2: Matrix) -> None:
     for a in range(x.size):
         s1[a] += r * x[a]
         for c in range(a + 1):
@@ -97,7 +97,9 @@ def _add_patient(x, r, s1, s2):
 
 
 @jit
-def _late_risk_set(design, risk, exponents, first, last, s1, s2):
+def _late_risk_set(  # noqa: PLR0917 - a kernel takes its arrays in order
+    design: Matrix, risk: RiskOrder, exponents: Vector, first: int, last: int, s1: Vector, s2: Matrix
+) -> float:
     # Entries are not subtracted as time goes back: recounting keeps full precision, and models are few.
     time = risk.duration[last - 1]
     s0 = 0.0
@@ -112,12 +114,14 @@ def _late_risk_set(design, risk, exponents, first, last, s1, s2):
 
 
 @jit
-def _add_deaths(d, s, d_sums, slope, information):
+def _add_deaths(
+    d: int, s: tuple[float, Vector, Matrix], d_sums: tuple[float, Vector, Matrix], slope: Vector, information: Matrix
+) -> float:
     s0, s1, s2 = s
     d0, d1, d2 = d_sums
     log_likelihood = 0.0
-    for l in range(d):
-        share = l / d
+    for earlier in range(d):
+        share = earlier / d
         a = s0 - share * d0
         log_likelihood -= math.log(a)
         for j in range(slope.size):
@@ -129,7 +133,7 @@ def _add_deaths(d, s, d_sums, slope, information):
 
 
 @jit
-def efron_terms(b, design, risk, slope, information):
+def efron_terms(b: Vector, design: Matrix, risk: RiskOrder, slope: Vector, information: Matrix) -> float:
     """Log-likelihood at ``b`` for several covariates, strata and late entry.
 
     ``slope`` and the lower triangle of ``information`` are overwritten. Minus infinity when ``b`` is out of bounds.
@@ -176,7 +180,7 @@ def efron_terms(b, design, risk, slope, information):
 
 
 @jit
-def inverse_information(information, inverse):
+def inverse_information(information: Matrix, inverse: Matrix) -> bool:
     """Invert a symmetric matrix from its lower triangle by Cholesky factors.
 
     Returns
@@ -214,7 +218,9 @@ def inverse_information(information, inverse):
 
 
 @jit
-def fit_efron(design, risk, start, max_iterations):
+def fit_efron(
+    design: Matrix, risk: RiskOrder, start: Vector, max_iterations: int
+) -> tuple[Vector, Matrix, float, Vector, int]:
     """Newton's method for covariates with mean 0 and variance 1, from the coefficients ``start``.
 
     Returns

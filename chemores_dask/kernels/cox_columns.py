@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 
+from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.kernels.cox import (
     CONSTANT,
     FLAT_CHANGE,
@@ -24,10 +26,12 @@ from chemores_dask.kernels.cox import (
 from chemores_dask.kernels.jit import jit
 
 MINIMUM_EVENTS = 2
+Fit: TypeAlias = tuple[Vector, Matrix, float, Vector, int]
+"""What ``fit_efron`` returns."""
 
 
 @jit
-def univariate_terms(b, x, event, starts):
+def univariate_terms(b: float, x: Vector, event: Vector, starts: Vector) -> tuple[float, float, float]:
     """Log-likelihood, its slope and the information at ``b``, for one covariate, one stratum and no late entry."""
     s0 = s1 = s2 = 0.0
     log_likelihood = slope = information = 0.0
@@ -49,8 +53,8 @@ def univariate_terms(b, x, event, starts):
                 d2 += r * x[i] * x[i]
                 log_likelihood += exponent
                 slope += x[i]
-        for l in range(d):
-            share = l / d
+        for earlier in range(d):
+            share = earlier / d
             a = s0 - share * d0
             mean = (s1 - share * d1) / a
             log_likelihood -= math.log(a)
@@ -60,7 +64,9 @@ def univariate_terms(b, x, event, starts):
 
 
 @jit
-def fit_univariate(x, event, starts, max_iterations):
+def fit_univariate(
+    x: Vector, event: Vector, starts: Vector, max_iterations: int
+) -> tuple[float, float, float, float, int]:
     """Newton's method for one covariate with mean 0 and variance 1.
 
     Returns
@@ -94,7 +100,7 @@ def fit_univariate(x, event, starts, max_iterations):
 
 
 @jit
-def _known_patients(row, order, duration):
+def _known_patients(row: Vector, order: Vector, duration: Vector) -> tuple[Vector, Vector]:
     # Positions in falling duration of the patients whose value is known, and where their runs of equal durations start.
     kept = np.empty(order.size, dtype=np.int64)
     starts = np.empty(order.size + 1, dtype=np.int64)
@@ -112,7 +118,9 @@ def _known_patients(row, order, duration):
 
 
 @jit
-def _fit_gene(x, risk, covariates, without, max_iterations):
+def _fit_gene(
+    x: Vector, risk: RiskOrder, covariates: Matrix, without: Fit, max_iterations: int
+) -> tuple[float, float, float, float, int]:
     # One standardized gene beside covariates: coefficient, error, log-likelihood with and without the gene, status. ``without`` is the fit
     # of the covariates alone.
     q = covariates.shape[1]
@@ -129,14 +137,17 @@ def _fit_gene(x, risk, covariates, without, max_iterations):
 
 
 @jit
-def _one_stratum(event, starts, duration):
+def _one_stratum(event: Vector, starts: Vector, duration: Vector) -> RiskOrder:
     opens = np.zeros(starts.size - 1, dtype=np.bool_)
     opens[:1] = True
-    return RiskOrder(event, starts, opens, duration, np.full(event.size, -np.inf), False)
+    late = False
+    return RiskOrder(event, starts, opens, duration, np.full(event.size, -np.inf), late)
 
 
 @jit
-def scan_efron(matrix, order, duration, event, covariates, max_iterations):
+def scan_efron(  # noqa: PLR0917 - a kernel takes its arrays in order
+    matrix: Matrix, order: Vector, duration: Vector, event: Vector, covariates: Matrix, max_iterations: int
+) -> tuple[Vector, Vector, Vector, Vector, Vector, Vector, Vector]:
     """Fit one Cox model per gene.
 
     Parameters

@@ -28,9 +28,7 @@ BASIS = "basis"
 
 
 @jit
-def select_columns(
-    indptr: Vector, indices: Vector, values: Vector, positions: Vector
-) -> tuple[Vector, Vector, Vector]:
+def select_columns(indptr: Vector, indices: Vector, values: Vector, positions: Vector) -> tuple[Vector, Vector, Vector]:
     """Keep some columns of CSR rows.
 
     Parameters
@@ -219,7 +217,9 @@ def _head_gram(indptr: Vector, indices: Vector, values: Vector, head: int) -> Ma
     for start in range(0, rows, piece):
         dense = np.zeros((min(piece, rows - start), head))
         fill_head(indptr, indices, values, start, dense)
-        gram += dense.T @ dense
+        # Infinite products show in the result, where the analysis refuses them in words.
+        with np.errstate(over="ignore", invalid="ignore"):
+            gram += dense.T @ dense
     return gram
 
 

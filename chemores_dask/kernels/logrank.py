@@ -18,7 +18,9 @@ RANK_TOLERANCE = 1e-10
 
 
 @jit
-def log_rank_sums(duration, event, group, stratum, groups, rho):
+def log_rank_sums(  # noqa: PLR0917 - a kernel takes its arrays in order
+    duration: Vector, event: Vector, group: Vector, stratum: Vector, groups: int, rho: float
+) -> tuple[Vector, Vector, Matrix]:
     """Add up observed and expected events over all times of all strata.
 
     At each time with ``d`` events among ``n`` at risk, group ``i`` with ``n_i`` at risk expects ``d n_i / n``, with hypergeometric variance

@@ -76,7 +76,9 @@ def natural_breaks(bins: Histogram, *, classes: int) -> Vector:
     """
     occupied = np.flatnonzero(bins.counts)
     if not 1 <= classes <= len(occupied):
-        message = f"The number of classes must be between 1 and the {len(occupied)} bins that hold values. Got {classes}."
+        message = (
+            f"The number of classes must be between 1 and the {len(occupied)} bins that hold values. Got {classes}."
+        )
         raise ValueError(message)
     counts = bins.counts[occupied].astype(np.float64)
     means = bins.sums[occupied] / counts

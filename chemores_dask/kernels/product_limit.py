@@ -20,7 +20,7 @@ HALF_TOLERANCE = float(np.sqrt(np.finfo(float).eps))
 
 
 @jit
-def risk_table(entry, duration, event, times):
+def risk_table(entry: Vector, duration: Vector, event: Vector, times: Vector) -> tuple[Vector, Vector, Vector]:
     """Count who is at risk, has the event and is censored at each time.
 
     A patient is at risk at ``t`` when ``entry < t <= duration``.
@@ -59,7 +59,7 @@ def risk_table(entry, duration, event, times):
 
 
 @jit
-def product_limit(at_risk, events):
+def product_limit(at_risk: Vector, events: Vector) -> tuple[Vector, Vector]:
     """Multiply the shares that survive each time, and add up Greenwood's terms.
 
     Parameters
@@ -90,7 +90,9 @@ def product_limit(at_risk, events):
 
 
 @jit
-def restricted_mean(times, survival, at_risk, events, restrict):
+def restricted_mean(
+    times: Vector, survival: Vector, at_risk: Vector, events: Vector, restrict: float
+) -> tuple[float, float]:
     """Area under the curve from 0 to ``restrict``, and its variance.
 
     The variance is ``sum over event times of A(t)^2 d / (n (n - d))`` with ``A(t)`` the area from ``t`` to ``restrict``; a time at which

@@ -21,9 +21,11 @@ from chemores_dask.kernels.jit import jit
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _FIRST_MULTIPLIER = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND_MULTIPLIER = np.uint64(0x94D049BB133111EB)
-_ONE = np.uint64(1)
+_FAR = np.uint64(2**32)
 _SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11))
 _UNIT = 2.0**-53
+NOISE_LEVELS = 1024
+_NOISE_MASK = np.uint64(NOISE_LEVELS - 1)
 _LARGEST_STEP = 32.0
 _LARGEST_STEP_ZERO = math.exp(-_LARGEST_STEP)
 _NEGLIGIBLE = 1e-18
@@ -51,7 +53,8 @@ class CountProfiles(NamedTuple):
     guide
         For equal steps of the unit interval, the first rare gene whose cumulative proportion reaches the step; states by steps.
     noise
-        Equally probable values of the gamma variable, with mean 1.
+        1024 equally probable values of the gamma variable, with mean 1; the lowest bits of a draw, which its uniform number does
+        not use, choose among them.
     """
 
     genes: int
@@ -67,13 +70,18 @@ class CountProfiles(NamedTuple):
 
 
 @jit
-def uniform_at(key: np.uint64, position: np.uint64) -> float:
-    """The uniform number in [0, 1) of a key at a position (SplitMix64)."""
+def bits_at(key: np.uint64, position: np.uint64) -> np.uint64:
+    """The 64 random bits of a key at a position (SplitMix64)."""
     bits = np.uint64(key) + np.uint64(position) * _GAMMA
     bits = (bits ^ (bits >> _SHIFTS[0])) * _FIRST_MULTIPLIER
     bits = (bits ^ (bits >> _SHIFTS[1])) * _SECOND_MULTIPLIER
-    bits = bits ^ (bits >> _SHIFTS[2])
-    return float(bits >> _SHIFTS[3]) * _UNIT
+    return bits ^ (bits >> _SHIFTS[2])
+
+
+@jit
+def unit_of(bits: np.uint64) -> float:
+    """The number in [0, 1) that the upper 53 of 64 bits stand for."""
+    return float(np.uint64(bits) >> _SHIFTS[3]) * _UNIT
 
 
 @jit
@@ -102,23 +110,28 @@ def poisson_by_inversion(uniform: float, zero: float, mean: float) -> int:
 
 
 @jit
-def poisson_at(key: np.uint64, position: np.uint64, mean: float) -> tuple[int, np.uint64]:
-    """A Poisson number of any mean, as the sum of numbers of mean 32 and one of the rest.
+def poisson_at(key: np.uint64, position: np.uint64, mean: float) -> int:
+    """A Poisson number of any mean: the sum of numbers of mean 32 and one of the rest.
 
-    Returns
-    -------
-    The number, and the position after the last uniform number used.
+    Parameters
+    ----------
+    key
+        Key of the cell.
+    position
+        Where its uniform numbers start; every part takes the next one, 2**32 positions apart so that no other draw meets them.
+    mean
+        Mean, not negative.
     """
+    uniform = unit_of(bits_at(key, position))
+    if uniform < 1.0 - mean:  # then it is below exp(-mean), and the number is 0
+        return 0
     value = 0
     while mean > _LARGEST_STEP:
-        value += poisson_by_inversion(uniform_at(key, position), _LARGEST_STEP_ZERO, _LARGEST_STEP)
-        position += _ONE
+        value += poisson_by_inversion(uniform, _LARGEST_STEP_ZERO, _LARGEST_STEP)
         mean -= _LARGEST_STEP
-    uniform = uniform_at(key, position)
-    position += _ONE
-    if uniform >= 1.0 - mean:  # below, the number is 0 because exp(-mean) >= 1 - mean
-        value += poisson_by_inversion(uniform, math.exp(-mean), mean)
-    return value, position
+        position = np.uint64(position) + _FAR
+        uniform = unit_of(bits_at(key, position))
+    return value + poisson_by_inversion(uniform, math.exp(-mean), mean)
 
 
 @jit
@@ -150,6 +163,7 @@ def sample_counts(
     data = np.empty(cells * 1024, dtype=np.int32)
     row = np.zeros(profiles.genes, dtype=np.int32)
     steps = profiles.guide.shape[1]
+    common = len(profiles.common_genes)
     used = 0
     for cell in range(cells):
         key = keys[cell]
@@ -158,16 +172,13 @@ def sample_counts(
         for group in range(factors.shape[1]):
             total += profiles.group_shares[state, group] * factors[cell, group]
         scale = depths[cell] / total
-        position = _ONE
-        for common in range(len(profiles.common_genes)):
-            mean = scale * profiles.common_shares[state, common] * factors[cell, profiles.common_groups[common]]
-            mean *= profiles.noise[int(uniform_at(key, position) * len(profiles.noise))]
-            value, position = poisson_at(key, position + _ONE, mean)
-            row[profiles.common_genes[common]] = value
-        number, position = poisson_at(key, position, scale * profiles.rare_shares[state] * factors[cell, 0])
-        for _ in range(number):
-            uniform = uniform_at(key, position)
-            position += _ONE
+        for place in range(common):
+            mean = scale * profiles.common_shares[state, place] * factors[cell, profiles.common_groups[place]]
+            mean *= profiles.noise[np.uint64(bits_at(key, np.uint64(place))) & _NOISE_MASK]
+            row[profiles.common_genes[place]] = poisson_at(key, np.uint64(place), mean)
+        number = poisson_at(key, np.uint64(common), scale * profiles.rare_shares[state] * factors[cell, 0])
+        for draw in range(number):
+            uniform = unit_of(bits_at(key, np.uint64(common + 1 + draw)))
             rare = profiles.guide[state, int(uniform * steps)]
             while profiles.rare_cumulative[state, rare] <= uniform:
                 rare += 1
@@ -198,8 +209,9 @@ def split_profiles(shares: Matrix, groups: Vector, *, common: Vector, noise: Vec
     common
         True for each gene whose counts are negative binomial; must hold for every gene outside group 0.
     noise
-        Equally probable values of the gamma variable, with mean 1.
+        1024 equally probable values of the gamma variable, with mean 1.
     """
+    assert len(noise) == NOISE_LEVELS, "ten bits choose a level"
     assert bool(np.all(common[groups != 0])), "genes of a group with a factor of its own are common"
     common_genes = np.flatnonzero(common)
     rare_genes = np.flatnonzero(~common)

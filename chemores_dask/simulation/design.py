@@ -133,7 +133,7 @@ class SimulationDesign:
     stem_share_before: float = 0.014
     stem_share_after: float = 0.26
     stem_share_spread: float = 0.4
-    stemness_effect: float = 1.4
+    stemness_effect: float = 1.6
     resistance_effect: float = 1.5
     axis_mean_before: float = 0.3
     axis_mean_after: float = 0.55

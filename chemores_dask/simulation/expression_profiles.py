@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from scipy.stats import gamma
 
 from chemores_dask.aliases import Matrix, Seed, Vector
-from chemores_dask.kernels.sampled_counts import CountProfiles, split_profiles
+from chemores_dask.kernels.sampled_counts import NOISE_LEVELS, CountProfiles, split_profiles
 from chemores_dask.simulation.design import SimulationDesign
 from chemores_dask.simulation.gene_panel import (
     G2M_GROUP,
@@ -38,7 +38,6 @@ _RPS27_LEVEL = 3e-3
 _PANEL_SPREAD = 0.4
 _SLOPES = (0.7, 1.3)
 _COMMON_MEAN = 0.2
-_NOISE_LEVELS = 1024
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ def _shares_of_genes(panel: GenePanel, *, design: SimulationDesign, seed: Seed) 
 def _gamma_levels(dispersion: float) -> Vector:
     """Equally probable values of a gamma variable with mean 1 and a given variance."""
     if dispersion == 0:
-        return np.ones(1)
-    middles = (np.arange(_NOISE_LEVELS) + 0.5) / _NOISE_LEVELS
+        return np.ones(NOISE_LEVELS)
+    middles = (np.arange(NOISE_LEVELS) + 0.5) / NOISE_LEVELS
     levels = gamma.ppf(middles, 1 / dispersion, scale=dispersion)
     return levels / levels.mean()

@@ -22,7 +22,13 @@ RESULT = declare(
     Variable("state_threshold", (), "f", unit="unit of the score", doc="scores from here on get the second label"),
     Variable("state_goodness_of_fit", (), "f", unit="1", doc="goodness of variance fit of all classes"),
     Variable("state_breaks", ("break",), "f", unit="unit of the score", doc="all natural breaks, ascending"),
-    Variable("state_break_depth", ("break",), "f", unit="1", doc="1 less the density at the break over that around it; 1 is empty"),
+    Variable(
+        "state_break_depth",
+        ("break",),
+        "f",
+        unit="1",
+        doc="1 less the density at the break over that around it; 1 is empty",
+    ),
 )
 
 BINS = 1024

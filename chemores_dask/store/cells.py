@@ -28,7 +28,8 @@ from chemores_dask.store.layout import (
     group_attributes,
     is_complete_group,
 )
-from chemores_dask.store.sharded_csr import COUNT_TYPE, read_pointers, read_rows
+from chemores_dask.store.raw_counts import COUNT_TYPE
+from chemores_dask.store.sharded_csr import read_pointers, read_rows
 
 __all__ = ["CellsWriter", "fitting_rows", "open_cells", "write_cells"]
 
@@ -54,6 +55,7 @@ class RowReader:
     genes: int
 
     def __call__(self, *, block_id: tuple[int, ...] = (0, 0)) -> Block:
+        """Read the block with this number, and count what was decoded."""
         first = min(block_id[0] * self.rows_per_block, self.cells)
         last = min(first + self.rows_per_block, self.cells)
         block = read_rows(Path(self.folder), first, last, genes=self.genes)
@@ -101,9 +103,9 @@ def open_cells(
     """
     root = existing_root(store)
     folder = root / CELLS
-    _check_complete(root)
+    check_complete(root)
     group = zarr.open_group(folder, mode="r")
-    obs = _read_columns(group["obs"], columns)
+    obs = read_columns(folder / "obs", columns)
     var = read_elem(group["var"])
     cells, genes = len(obs), len(var)
     if rows_per_block is not None:
@@ -162,25 +164,40 @@ def _lazy_rows(reader: RowReader) -> da.Array:
     return da.map_blocks(reader, chunks=(sizes, (reader.genes,)), dtype=COUNT_TYPE, meta=meta, name=None)
 
 
-def _check_complete(root: Path) -> None:
+def check_complete(root: Path) -> None:
+    """Refuse a store whose cells are absent or unfinished.
+
+    Raises
+    ------
+    StoreNotFoundError
+        If there are none.
+    IncompleteStoreError
+        If writing them was cut short.
+    """
     if is_complete_group(root / CELLS):
         return
     if group_attributes(root / CELLS) is None and group_attributes(root / LEDGER) is None:
         message = f"The store {str(root)!r} must hold cells. Found none; add them with ingest or write_cells."
         raise StoreNotFoundError(message)
-    message = f"The cells in {str(root)!r} must be complete. Writing them was cut short; run the same ingest again, it goes on where it stopped."
+    message = (
+        f"The cells in {str(root)!r} must be complete. Writing them was cut short; "
+        "run the same ingest again, it goes on where it stopped."
+    )
     raise IncompleteStoreError(message)
 
 
-def _read_columns(group: zarr.Group, columns: Sequence[str] | None) -> pd.DataFrame:
+def read_columns(folder: Path, columns: Sequence[str] | None) -> pd.DataFrame:
+    """Read a stored table, or some of its columns, with the names of its rows."""
+    group = zarr.open_group(folder, mode="r")
     if columns is None:
-        return read_elem(group)
-    present = list(group.attrs["column-order"])
-    missing = [name for name in columns if name not in present]
+        return pd.DataFrame(read_elem(group))
+    attributes = group_attributes(folder) or {}
+    missing = [name for name in columns if name not in attributes["column-order"]]
     if missing:
-        message = f"open_cells needs the columns {listed(missing)} in the table of cells. Present: {listed(present)}."
+        present = listed(attributes["column-order"])
+        message = f"open_cells needs the columns {listed(missing)} in the table of cells. Present: {present}."
         raise MissingVariableError(message)
-    names = read_elem(group[group.attrs["_index"]])
+    names = read_elem(group[attributes["_index"]])
     table = pd.DataFrame({name: read_elem(group[name]) for name in columns}, index=range(len(names)))
     table.index = pd.Index(names, dtype=object)
     return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anndata
 import dask
@@ -21,14 +22,8 @@ from chemores_dask.randomness import cell_keys
 from chemores_dask.store import ledger
 from chemores_dask.store.cells_tables import CELL_KEY, finish_tables, joined_obs, storable_table
 from chemores_dask.store.layout import CELLS, Geometry, erase, is_complete_group, require_group, writable_root
-from chemores_dask.store.sharded_csr import (
-    COUNT_TYPE,
-    ShardChecksums,
-    canonical_counts,
-    create_matrix,
-    finish_matrix,
-    write_shard,
-)
+from chemores_dask.store.raw_counts import COUNT_TYPE, canonical_counts
+from chemores_dask.store.sharded_csr import ShardChecksums, create_matrix, finish_matrix, write_shard
 
 DEFAULT_GEOMETRY = Geometry()
 ROWS_IN_MEMORY = 2**14
@@ -107,7 +102,7 @@ def write_cells(cells: anndata.AnnData, store: StorePath, *, geometry: Geometry 
     obs[CELL_KEY] = cell_keys(obs.index)
     var = storable_table(cells.var, what="genes")
     blocks = _row_blocks(cells)
-    sizes = [each[0] for each in _compute([dask.delayed(_row_nonzeros)(block) for block in blocks])]
+    sizes = _compute([dask.delayed(_row_nonzeros)(block) for block in blocks])
     root = _begin(store)
     folder = root / CELLS / "X"
     header = ledger.Header(geometry, len(var), ledger.genes_checksum(var))
@@ -143,7 +138,10 @@ def _check_parts(cells: anndata.AnnData) -> None:
 def _begin(store: StorePath) -> Path:
     root = writable_root(store)
     if is_complete_group(root / CELLS):
-        message = f"Cells are written into a store once. {str(root)!r} holds finished cells; choose another path, or remove the store first."
+        message = (
+            f"Cells are written into a store once. {str(root)!r} holds finished cells; "
+            "choose another path, or remove the store first."
+        )
         raise StoreError(message)
     if ledger.read_sources(root):
         message = f"Cells are written into a store once. {str(root)!r} holds those of an unfinished ingest; finish it, or remove the store."
@@ -166,12 +164,13 @@ def _row_blocks(cells: anndata.AnnData) -> list[Delayed]:
     name = tokenize(matrix.name)
     parts = matrix.to_delayed(optimize_graph=False)[:, 0]
     return [
-        dask.delayed(canonical_counts)(part, dask_key_name=f"counts-{name}-{number}") for number, part in enumerate(parts)
+        dask.delayed(canonical_counts)(part, dask_key_name=f"counts-{name}-{number}")
+        for number, part in enumerate(parts)
     ]
 
 
-def _row_nonzeros(block: Block) -> tuple[Vector]:
-    return (np.diff(block.indptr).astype(COUNT_TYPE),)
+def _row_nonzeros(block: Block) -> Vector:
+    return np.asarray(np.diff(block.indptr), dtype=COUNT_TYPE)
 
 
 def _shard_tasks(blocks: list[Delayed], borders: Vector, *, folder: Path, geometry: Geometry) -> list[Delayed]:
@@ -186,7 +185,7 @@ def _shard_tasks(blocks: list[Delayed], borders: Vector, *, folder: Path, geomet
     return tasks
 
 
-def _compute(tasks: Iterable[Delayed]) -> list:
+def _compute(tasks: Iterable[Delayed]) -> list[Any]:
     optimized = dask.optimize(*tasks)
     keys = {key for task in optimized for key in task.__dask_graph__()}
     count(**{TASKS: len(keys)})

@@ -30,15 +30,8 @@ from chemores_dask.store.layout import (
     require_group,
     writable_root,
 )
-from chemores_dask.store.sharded_csr import (
-    COUNT_TYPE,
-    ShardChecksums,
-    canonical_counts,
-    create_matrix,
-    finish_matrix,
-    grow_matrix,
-    write_shard,
-)
+from chemores_dask.store.raw_counts import COUNT_TYPE, canonical_counts
+from chemores_dask.store.sharded_csr import ShardChecksums, create_matrix, finish_matrix, grow_matrix, write_shard
 
 DEFAULT_GEOMETRY = Geometry()
 
@@ -74,7 +67,18 @@ class CellsWriter:
         self._closed = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="shard-writer")
         self._pending: list[Future[ShardChecksums]] = []
+        self._buffers = self._new_buffers()
+        self._filled = 0
+        self._sources = ledger.read_sources(root)
+        self._shards: list[ShardChecksums] = []
+        self._known_keys = np.empty(0, dtype=np.uint64)
+        self._first_row = sum(entry.rows for entry in self._sources)
+        self._nonzeros = self._sources[-1].nonzeros if self._sources else 0
         self._restore()
+        self._shard_number = len(self._shards)
+        self._room = self._shard_number + 1
+        grow_matrix(self._matrix, shards=self._room)
+        self._begin_source()
 
     @classmethod
     def open(cls, store: StorePath, genes: pd.DataFrame, *, geometry: Geometry = DEFAULT_GEOMETRY) -> Self:
@@ -184,7 +188,9 @@ class CellsWriter:
         """
         self._check_open()
         if key in self.finished_sources:
-            message = f"Sources must have keys of their own. {key!r} was finished before; skip what is in finished_sources."
+            message = (
+                f"Sources must have keys of their own. {key!r} was finished before; skip what is in finished_sources."
+            )
             raise InputError(message)
         canonical_json(record)
         obs = joined_obs(self._tables)
@@ -260,11 +266,7 @@ class CellsWriter:
         self._thread.shutdown()
 
     def _restore(self) -> None:
-        self._sources = ledger.read_sources(self._root)
-        self._shards: list[ShardChecksums] = []
-        self._known_keys = np.empty(0, dtype=np.uint64)
-        self._buffers = self._new_buffers()
-        self._filled = 0
+        """Take up what finished sources left."""
         for number in range(len(self._sources)):
             self._shards += ledger.read_source_checksums(self._root, number)
             names = ledger.read_source_obs(self._root, number).index
@@ -275,11 +277,6 @@ class CellsWriter:
                 tail = ledger.read_source_vector(self._root, last, name)
                 buffer[: len(tail)] = tail
                 self._filled = len(tail)
-        self._first_row = sum(entry.rows for entry in self._sources)
-        self._nonzeros = self._sources[-1].nonzeros if self._sources else 0
-        self._shard_number = len(self._shards)
-        self._room = 1
-        self._begin_source()
 
     def _begin_source(self) -> None:
         self._rows = 0
@@ -317,9 +314,7 @@ class CellsWriter:
                 self._collect()
             grow_matrix(self._matrix, shards=self._room)
         data, indices = (buffer[: self._filled] for buffer in self._buffers)
-        self._pending.append(
-            self._thread.submit(write_shard, self._matrix, number=number, data=data, indices=indices)
-        )
+        self._pending.append(self._thread.submit(write_shard, self._matrix, number=number, data=data, indices=indices))
 
     def _collect(self) -> None:
         self._new_shards.append(self._pending.pop(0).result())

@@ -60,6 +60,7 @@ class ChunkWriter:
     folder: str
 
     def __call__(self, block: np.ndarray, *, block_info: Any = None) -> np.ndarray:
+        """Write the block where it belongs."""
         window = tuple(slice(start, stop) for start, stop in block_info[0]["array-location"])
         if block.dtype.kind not in STORED_KINDS:
             block = block.astype(object)
@@ -178,7 +179,10 @@ def _prepared_text(
     name: str, dims: tuple[Hashable, ...], values: np.ndarray, attributes: dict[str, Any]
 ) -> xr.Variable:
     flat = values.astype(object).ravel()
-    missing = np.array([value is None or value is pd.NA or value != value for value in flat], dtype=bool)
+    missing = np.array(
+        [value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)) for value in flat],
+        dtype=bool,
+    )
     if values.dtype.kind not in TEXT_KINDS or not all(isinstance(value, str) for value in flat[~missing]):
         kinds = sorted({type(value).__name__ for value in flat[~missing]})
         message = (
@@ -235,7 +239,7 @@ def _compute(lazy: list[da.Array]) -> None:
 def _read_variable(folder: Path) -> xr.Variable:
     array = open_array(folder)
     attributes = dict(array.attrs)
-    dims = array.metadata.dimension_names or ()
+    dims = getattr(array.metadata, "dimension_names", None) or ()
     if array.nbytes > LAZY_BYTES and array.dtype.kind in STORED_KINDS:
         reader = ChunkReader(str(folder.absolute()))
         sizes = da.core.normalize_chunks(array.chunks, shape=array.shape)
@@ -265,6 +269,7 @@ class ChunkReader:
     folder: str
 
     def __call__(self, *, block_id: tuple[int, ...] = ()) -> np.ndarray:
+        """Read the chunk with this number."""
         array = open_array(Path(self.folder))
         window = tuple(
             slice(number * size, (number + 1) * size) for number, size in zip(block_id, array.chunks, strict=True)

@@ -129,7 +129,9 @@ def existing_root(store: StorePath) -> Path:
     """
     root = Path(store)
     if not root.exists():
-        message = f"There must be a store at {str(root)!r}. Found nothing; check the path, or make the store with ingest."
+        message = (
+            f"There must be a store at {str(root)!r}. Found nothing; check the path, or make the store with ingest."
+        )
         raise StoreNotFoundError(message)
     attributes = group_attributes(root)
     if attributes is None or SCHEMA_ATTRIBUTE not in attributes:
@@ -173,7 +175,9 @@ def _make_root(root: Path) -> Path:
     try:
         zarr.create_group(root, zarr_format=3, attributes={SCHEMA_ATTRIBUTE: SCHEMA_VERSION})
     except (PermissionError, NotADirectoryError) as error:
-        message = f"The folder of a store must be writable. {str(root)!r} is not ({error.strerror}); choose another path."
+        message = (
+            f"The folder of a store must be writable. {str(root)!r} is not ({error.strerror}); choose another path."
+        )
         raise StoreError(message) from error
     return root
 
@@ -192,7 +196,9 @@ def group_attributes(folder: Path) -> dict[str, Any] | None:
     try:
         described = json.loads(file.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        message = f"{str(file)!r} must describe a zarr group. It is not valid JSON; the store is damaged, write it again."
+        message = (
+            f"{str(file)!r} must describe a zarr group. It is not valid JSON; the store is damaged, write it again."
+        )
         raise FormatError(message) from error
     if not isinstance(described, dict) or described.get("node_type") != "group":
         return None
@@ -218,7 +224,10 @@ def fresh_group(folder: Path) -> zarr.Group:
 
 
 def erase(folder: Path) -> None:
-    """Remove a group or array with all it holds, if it is there. Its description goes first, so that a torn removal leaves nothing that counts."""
+    """Remove a group or array with all it holds, if it is there.
+
+    Its description goes first, so that a torn removal leaves nothing that counts.
+    """
     if folder.exists():
         (folder / GROUP_FILE).unlink(missing_ok=True)
         shutil.rmtree(folder)

@@ -160,7 +160,7 @@ def read_sources(root: Path) -> list[SourceEntry]:
 
 def read_source_obs(root: Path, number: int) -> pd.DataFrame:
     """The table of cells of one finished source."""
-    return read_elem(zarr.open_group(source_folder(root, number), mode="r")["obs"])
+    return pd.DataFrame(read_elem(zarr.open_group(source_folder(root, number), mode="r")["obs"]))
 
 
 def read_source_vector(root: Path, number: int, name: str) -> Vector:
@@ -196,7 +196,7 @@ def write_checksums(group: zarr.Group, shards: Sequence[ShardChecksums]) -> None
 def read_checksums(folder: Path) -> list[ShardChecksums]:
     """Read what :func:`write_checksums` wrote."""
     columns = [
-        zarr.open_array(folder / name, mode="r")[:].tolist()
+        np.asarray(zarr.open_array(folder / name, mode="r")[:]).tolist()
         for name in ("shard_numbers", "data_checksums", "indices_checksums")
     ]
     return [ShardChecksums(*values) for values in zip(*columns, strict=True)]

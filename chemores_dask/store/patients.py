@@ -48,7 +48,9 @@ def write_patients(patients: xr.Dataset, store: StorePath, *, cohort: str) -> Pa
     """
     check_plain_name(cohort, parameter="cohort", caller="write_patients")
     if "patient" not in patients.dims:
-        message = f"Patients must run over the dimension 'patient'. Found the dimensions {listed(patients.dims)}; rename one."
+        message = (
+            f"Patients must run over the dimension 'patient'. Found the dimensions {listed(patients.dims)}; rename one."
+        )
         raise InputError(message)
     root = writable_root(store)
     require_group(root / PATIENTS)

@@ -14,23 +14,24 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import zarr
+from anndata.io import read_elem
 
 from chemores_dask.aliases import Block, Vector
-from chemores_dask.errors import ChecksumError, CountsError
+from chemores_dask.checks import listed
+from chemores_dask.errors import ChecksumError
 from chemores_dask.store.layout import (
     FAST_PIPELINE,
-    PLAIN_PIPELINE,
     POINTER_CHUNK,
     Geometry,
     count_codecs,
     open_array,
     plain_codecs,
 )
+from chemores_dask.store.raw_counts import COUNT_TYPE, LARGEST_COUNT
 
-COUNT_TYPE = np.dtype(np.int32)
 POINTER_TYPE = np.dtype(np.int64)
-LARGEST_COUNT = int(np.iinfo(COUNT_TYPE).max)
 COUNT_ARRAYS = ("data", "indices")
+SAMPLE = "sample"
 
 UNREADABLE = (ValueError, RuntimeError, IndexError)
 """What the two codec pipelines raise for bytes that are not those written."""
@@ -60,66 +61,6 @@ def checksum(values: Vector) -> int:
     """Name the content of an array by 64 bits."""
     digest = hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=8).digest()
     return int.from_bytes(digest, "little")
-
-
-def canonical_counts(block: Any) -> Block:
-    """Bring a block of counts to the one form that is stored.
-
-    Parameters
-    ----------
-    block
-        Rows of counts, sparse or dense, of any number type.
-
-    Returns
-    -------
-    CSR matrix of int32: columns sorted within rows, no duplicates, no stored zeros. The block itself is not changed.
-
-    Raises
-    ------
-    CountsError
-        If a value is negative, not a whole number, not finite, or larger than an int32 holds.
-    """
-    matrix = sp.csr_matrix(block)
-    if not matrix.has_canonical_format:
-        matrix = matrix.copy()
-        matrix.sum_duplicates()
-    values = matrix.data
-    if values.size:
-        _check_counts(values)
-    kept = values != 0
-    if kept.all():
-        counts = sp.csr_matrix(
-            (values.astype(COUNT_TYPE, copy=False), matrix.indices.astype(COUNT_TYPE, copy=False), matrix.indptr),
-            shape=matrix.shape,
-        )
-    else:
-        pointers = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
-        counts = sp.csr_matrix(
-            (values[kept].astype(COUNT_TYPE), matrix.indices[kept].astype(COUNT_TYPE), pointers), shape=matrix.shape
-        )
-    counts.has_canonical_format = True
-    return counts
-
-
-def _check_counts(values: Vector) -> None:
-    if values.dtype.kind not in "iufb":
-        message = f"Counts must be whole numbers. Found values of type {values.dtype}; pass raw counts."
-        raise CountsError(message)
-    if values.dtype.kind == "f":
-        wrong = values[~(np.isfinite(values) & (values == np.floor(values)))]
-        if wrong.size:
-            message = (
-                f"Counts must be whole numbers. Found {wrong.size:,} values that are not, for example {wrong[0]:.6g}; "
-                "pass raw counts, not normalized or log-transformed ones."
-            )
-            raise CountsError(message)
-    smallest, largest = values.min(), values.max()
-    if smallest < 0:
-        message = f"Counts must not be negative. Found {smallest:.6g}; pass raw counts, not scaled or corrected ones."
-        raise CountsError(message)
-    if largest > LARGEST_COUNT:
-        message = f"Counts must not exceed {LARGEST_COUNT:,}. Found {largest:.6g}; check the source of the matrix."
-        raise CountsError(message)
 
 
 def create_matrix(group: zarr.Group, *, geometry: Geometry, shards: int) -> None:
@@ -298,9 +239,15 @@ def _read_parts(plain: zarr.Array[Any], folder: Path, start: int, stop: int) -> 
 
 def _damage(plain: zarr.Array[Any], folder: Path, numbers: range) -> str:
     broken = [(number, reason) for number in numbers if (reason := shard_damage(plain, folder, number))]
-    named = "; ".join(f"{str(shard_file(folder, number))!r} {reason}" for number, reason in broken[:4])
+    named = "; ".join(
+        f"{str(shard_file(folder, number))!r} (samples: {listed(cells_of_shard(folder.parents[1], number)[2])}) {reason}"
+        for number, reason in broken[:4]
+    )
     found = named or f"a shard of {str(folder)!r} could not be read, but can be now"
-    return f"The bytes of a shard must be those that were written. Found: {found}. Restore the file from a backup, or ingest again."
+    return (
+        f"The bytes of a shard must be those that were written. Found: {found}. "
+        "Restore the file from a backup, or ingest again; verify_cells lists all damage."
+    )
 
 
 def shard_damage(array: zarr.Array[Any], folder: Path, number: int) -> str:
@@ -316,12 +263,43 @@ def shard_damage(array: zarr.Array[Any], folder: Path, number: int) -> str:
     return ""
 
 
+def cells_of_shard(cells: Path, number: int) -> tuple[int, int, tuple[str, ...]]:
+    """Find the rows that have counts in a shard.
+
+    Parameters
+    ----------
+    cells
+        Folder of the AnnData.
+    number
+        Of the shard.
+
+    Returns
+    -------
+    First row, last row (excluded), and the samples of these rows in order; no samples if the table of cells does not name them.
+    """
+    matrix = cells / "X"
+    array = open_array(matrix / COUNT_ARRAYS[0])
+    (size,) = array.shards or array.chunks
+    rows = open_array(matrix / "indptr").shape[0] - 1
+    pointers = read_pointers(matrix, 0, rows)
+    first = int(np.searchsorted(pointers, number * size, side="right")) - 1
+    last = min(int(np.searchsorted(pointers, (number + 1) * size, side="left")), rows)
+    obs = zarr.open_group(cells, mode="r").get("obs")
+    if not isinstance(obs, zarr.Group) or SAMPLE not in obs:
+        return first, last, ()
+    samples = read_elem(obs[SAMPLE])[first:last]
+    return first, last, tuple(dict.fromkeys(str(sample) for sample in samples))
+
+
 def read_pointers(folder: Path, first: int, last: int) -> Vector:
     """Pointers of the rows from ``first`` up to ``last``: one more than rows."""
     try:
         return np.asarray(open_array(folder / "indptr")[first : last + 1])
     except UNREADABLE as error:
-        message = f"The pointers in {str(folder / 'indptr')!r} fail their checksum ({error}). Restore the file from a backup, or ingest again."
+        message = (
+            f"The pointers of the rows must be those that were written. {str(folder / 'indptr')!r} fails its checksum ({error}). "
+            "Restore the file from a backup, or ingest again."
+        )
         raise ChecksumError(message) from error
 
 

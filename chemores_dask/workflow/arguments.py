@@ -9,6 +9,8 @@ import types
 import typing
 from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
+
 from chemores_dask.checks import listed
 from chemores_dask.errors import ChemoresError, PipelineFileError
 from chemores_dask.gene_sets import GeneSets
@@ -127,8 +129,8 @@ def _convert(value: object, hint: object, place: str, gene_sets: GeneSets) -> ob
 def _convert_union(value: object, options: tuple[object, ...], place: str, gene_sets: GeneSets) -> object:
     reasons = []
     for option in options:
-        if option is type(None):
-            continue
+        if option in (type(None), np.ndarray):
+            continue  # a file cannot say either; arrays come by reference
         try:
             return _convert(value, option, place, gene_sets)
         except PipelineFileError as error:

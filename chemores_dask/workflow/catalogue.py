@@ -13,7 +13,7 @@ from chemores_dask.cohort.cox_models import cox_model
 from chemores_dask.cohort.cox_scan import cox_scan
 from chemores_dask.cohort.kaplan_meier import kaplan_meier
 from chemores_dask.cohort.log_rank import log_rank
-from chemores_dask.cohort.mean_zscore import mean_zscore
+from chemores_dask.cohort.gene_set_scores import mean_zscore
 from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.errors import UnknownStepError
 from chemores_dask.checks import listed

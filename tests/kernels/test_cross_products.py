@@ -139,7 +139,11 @@ def test_cross_product_block__sums_split_anywhere(rows, width):
 
 def test_projection_block__subtracts_the_basis(rows):
     generator = np.random.default_rng(3)
-    basis, weights, shift = generator.normal(size=(60, 2)), generator.normal(size=(50, 4)), generator.normal(size=(2, 4))
+    basis, weights, shift = (
+        generator.normal(size=(60, 2)),
+        generator.normal(size=(50, 4)),
+        generator.normal(size=(2, 4)),
+    )
     found = ProjectionBlock(POSITIONS, weights, shift)(rows, {BASIS: basis})
     np.testing.assert_allclose(found, rows[:, ::3].toarray() @ weights - basis @ shift, rtol=1e-11, atol=1e-11)
 

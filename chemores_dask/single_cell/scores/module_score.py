@@ -24,7 +24,13 @@ from chemores_dask.stream import as_rows, check_fits, compute, map_rows, plan_ro
 ALGORITHM_REVISION = 1
 
 RESULT = declare(
-    Variable("cell_score", ("cell", "gene_set"), "f", unit="log expression", doc="mean of the set less mean of its controls; lazy"),
+    Variable(
+        "cell_score",
+        ("cell", "gene_set"),
+        "f",
+        unit="log expression",
+        doc="mean of the set less mean of its controls; lazy",
+    ),
     Variable("module_genes", ("gene_set",), "i", unit="genes", doc="genes of the set that were measured"),
     Variable("module_genes_missing", ("gene_set",), "i", unit="genes", doc="genes of the set that were not measured"),
     Variable("module_controls", ("gene_set",), "i", unit="genes", doc="different control genes"),
@@ -66,8 +72,8 @@ def module_score(
         each gene of the set ``controls`` genes of its bin; ``C`` is their union, which may hold genes of the set. Draws belong
         to the seed and the names of genes, ties of the means are broken likewise, so the order of genes is of no account.
         ``"scanpy"`` as in ``scanpy.tl.score_genes`` [3]_: bins by rank, ``controls`` genes from each bin that holds a gene of
-        the set, without the genes of the set. Draws equal scanpy's for the same seed (0 there), and so depend on the order
-        of genes.
+        the set, without the genes of the set. Draws equal those of scanpy for the same seed (its default is 0), and so depend
+        on the order of genes; means count as tied when they agree to 12 digits.
     seed
         Decides the controls; below 2**32 for ``"scanpy"``.
     bins
@@ -116,7 +122,7 @@ def module_score(
     >>> cells = anndata.AnnData(np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 3.0]]), var=genes)
     >>> result = module_score(cells, GeneSets((GeneSet("set", ("A",)),)), method="scanpy", seed=0, bins=2)
     >>> result["cell_score"].values.ravel().tolist()
-    [1.0, 0.0]
+    [0.5, -0.5]
     """
     check_one_of(method, tuple(DEFAULTS), parameter="method", caller="module_score")
     default_bins, default_controls = DEFAULTS[method]
@@ -189,7 +195,7 @@ class _ScanpyControls:
     seed: Seed
 
     def __call__(self, genes: Vector) -> Vector:
-        generator = np.random.RandomState(self.seed)  # noqa: NPY002 - only this generator makes scanpy's draws
+        generator = np.random.RandomState(self.seed)
         chosen: list[Vector] = []
         for number in np.unique(self.bin_of[genes]):
             members = np.flatnonzero(self.bin_of == number)
@@ -263,7 +269,9 @@ def _gene_means(rows: object) -> Vector:
 
 def _measured(gene_set: GeneSet, known: frozenset[str], *, minimum_share: float) -> GeneSet:
     if gene_set.weights:
-        message = f"Every gene counts the same in module_score. {gene_set.name!r} has weights; pass the set without them."
+        message = (
+            f"Every gene counts the same in module_score. {gene_set.name!r} has weights; pass the set without them."
+        )
         raise InputError(message)
     return measured(gene_set, known, minimum_share=minimum_share)
 
@@ -277,7 +285,9 @@ def _check_input(cells: AnnData, gene_sets: GeneSets, *, bins: int, controls: in
         raise InputError(message)
     if not cells.var_names.is_unique:
         twice = cells.var_names[cells.var_names.duplicated()].unique()
-        message = f"Names of genes must be unique. Found more than once: {listed(twice)}; call var_names_make_unique() first."
+        message = (
+            f"Names of genes must be unique. Found more than once: {listed(twice)}; call var_names_make_unique() first."
+        )
         raise InputError(message)
     check_between(bins, parameter="bins", caller="module_score", minimum=2, maximum=max(cells.n_vars, 2))
     check_between(controls, parameter="controls", caller="module_score", minimum=1)
@@ -285,5 +295,7 @@ def _check_input(cells: AnnData, gene_sets: GeneSets, *, bins: int, controls: in
 
 def _check_seed(seed: Seed, *, method: str) -> None:
     if method == "scanpy" and not 0 <= seed < SCANPY_SEED_LIMIT:
-        message = f"The 'seed' parameter of module_score must lie between 0 and 2**32 - 1 for method 'scanpy'. Got {seed}."
+        message = (
+            f"The 'seed' parameter of module_score must lie between 0 and 2**32 - 1 for method 'scanpy'. Got {seed}."
+        )
         raise ParameterError(message)

@@ -1,0 +1,221 @@
+"""The figures that a report may name, and the options of each.
+
+A figure of a section is a table: ``kind`` and ``step`` (whose result is drawn), ``caption``, and options:
+
+==================== ================== ================================================================================
+kind                 draws              options
+==================== ================== ================================================================================
+quality_violins      quality
+variable_genes_plot  variable_genes     labels (number)
+embedding_map        pca                color (``"sample"``, a column of the cube, or ``"step.variable"``), select, cube (step), title
+variance_explained   pca
+score_distribution   module_score       gene_set, states (step), by (``"sample"`` or a column of the cube), cube (step)
+composition_slopes   paired_composition
+composition_bars     cohort_cube        order (columns)
+survival_curves      kaplan_meier       log_rank (step), cox (step), labels (table), time_label, title
+volcano              cox_scan           q, labels (number)
+forest               cox_model          labels (table)
+==================== ================== ================================================================================
+
+``select`` picks along the other dimensions of the variable that ``color`` names, as ``{gene_set = "stemness"}``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from chemores_dask.checks import listed
+from chemores_dask.errors import ParameterError
+from chemores_dask.figures.composition_bars import composition_bars
+from chemores_dask.figures.composition_slopes import composition_slopes
+from chemores_dask.figures.embedding_map import embedding_map
+from chemores_dask.figures.forest import forest
+from chemores_dask.figures.quality_violins import quality_violins
+from chemores_dask.figures.score_distribution import score_distribution
+from chemores_dask.figures.survival_curves import survival_curves
+from chemores_dask.figures.variable_genes_plot import variable_genes_plot
+from chemores_dask.figures.variance_explained import variance_explained
+from chemores_dask.figures.volcano import volcano
+
+ALWAYS = ("kind", "step", "caption")
+SELECT = "select"
+WORDS = {str: "a text", int: "a whole number", float: "a number", Mapping: "a table", Sequence: "a list of texts"}
+
+
+@dataclass(frozen=True)
+class FigureEntry:
+    """A figure as reports know it.
+
+    Attributes
+    ----------
+    function
+        Draws it; the result is its first argument, options are keywords.
+    draws
+        The analysis whose result it draws.
+    steps
+        Options that name a step, with the analysis of that step.
+    variables
+        Options that may name a variable of a step as ``"step.variable"``.
+    """
+
+    function: Callable[..., Figure]
+    draws: str
+    steps: Mapping[str, str] = field(default_factory=dict)
+    variables: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Names of the options."""
+        names = tuple(inspect.signature(self.function).parameters)[1:]
+        return names + ((SELECT,) if self.variables else ())
+
+
+FIGURES: dict[str, FigureEntry] = {
+    "quality_violins": FigureEntry(quality_violins, "quality"),
+    "variable_genes_plot": FigureEntry(variable_genes_plot, "variable_genes"),
+    "embedding_map": FigureEntry(embedding_map, "pca", {"cube": "cohort_cube"}, ("color",)),
+    "variance_explained": FigureEntry(variance_explained, "pca"),
+    "score_distribution": FigureEntry(
+        score_distribution, "module_score", {"states": "score_states", "cube": "cohort_cube"}
+    ),
+    "composition_slopes": FigureEntry(composition_slopes, "paired_composition"),
+    "composition_bars": FigureEntry(composition_bars, "cohort_cube"),
+    "survival_curves": FigureEntry(survival_curves, "kaplan_meier", {"log_rank": "log_rank", "cox": "cox_model"}),
+    "volcano": FigureEntry(volcano, "cox_scan"),
+    "forest": FigureEntry(forest, "cox_model"),
+}
+
+
+def check_figure(figure: Mapping[str, object], *, analyses: Mapping[str, str]) -> None:
+    """Hold the table of a figure against the gallery, before anything is computed or drawn.
+
+    Parameters
+    ----------
+    figure
+        ``kind``, ``step``, ``caption`` and options.
+    analyses
+        Analysis of each step, by the name of the step.
+
+    Raises
+    ------
+    ParameterError
+        If the kind, a step or an option is unknown, or a step has another analysis than the figure draws.
+    """
+    kind = figure.get("kind")
+    if kind not in FIGURES:
+        message = f"The kind of a figure must be one of: {listed(FIGURES)}. Got {kind!r}.{_close(kind, FIGURES)}"
+        raise ParameterError(message)
+    entry = FIGURES[str(kind)]
+    if "step" not in figure:
+        message = f"A figure must name the step that it draws. {kind!r} does not; add step = \"…\"."
+        raise ParameterError(message)
+    _check_step(figure["step"], str(kind), "step", entry.draws, analyses)
+    for option, value in figure.items():
+        if option in ALWAYS:
+            continue
+        if option not in entry.options:
+            known = listed((*ALWAYS, *entry.options))
+            message = f"A figure {kind!r} has no option {option!r}. Its options: {known}.{_close(option, entry.options)}"
+            raise ParameterError(message)
+        if option in entry.steps:
+            _check_step(value, str(kind), option, entry.steps[option], analyses)
+        elif option == SELECT:
+            _check_type(value, Mapping, str(kind), option)
+        elif option in entry.variables:
+            _check_type(value, str, str(kind), option)
+            if "." in str(value):
+                _check_step(str(value).split(".")[0], str(kind), option, None, analyses)
+        else:
+            _check_type(value, _kind_of(entry.function, option), str(kind), option)
+
+
+def draw_figure(figure: Mapping[str, object], results: Mapping[str, xr.Dataset]) -> Figure:
+    """Draw a figure from its table in a section of a report.
+
+    Parameters
+    ----------
+    figure
+        ``kind``, ``step``, ``caption`` and options; held against the gallery by :func:`check_figure` beforehand.
+    results
+        Results by the name of their step.
+
+    Returns
+    -------
+    Figure.
+
+    Raises
+    ------
+    ParameterError
+        If a variable or a label to select is not there.
+    MissingVariableError
+        If a result lacks what the figure draws.
+    """
+    entry = FIGURES[str(figure["kind"])]
+    options: dict[str, object] = {}
+    for option, value in figure.items():
+        if option in ALWAYS or option == SELECT:
+            continue
+        if option in entry.steps:
+            options[option] = results[str(value)]
+        elif option in entry.variables and "." in str(value):
+            options[option] = _variable(str(value), figure.get(SELECT, {}), results)
+        else:
+            options[option] = value
+    return entry.function(results[str(figure["step"])], **options)
+
+
+def _variable(text: str, select: object, results: Mapping[str, xr.Dataset]) -> xr.DataArray:
+    step, name = text.split(".", maxsplit=1)
+    result = results[step]
+    if name not in result.variables:
+        message = f"{text!r} must name a variable of the step {step!r}. Present: {listed(result.data_vars)}."
+        raise ParameterError(message)
+    values = result[name]
+    for dim, label in (select if isinstance(select, Mapping) else {}).items():
+        labels = [str(known) for known in values[dim].values] if dim in values.dims else []
+        if str(label) not in labels:
+            message = f"select must name labels of {text!r}. Got {dim} = {label!r}; its dimensions are {values.dims}, labels: {listed(labels)}."
+            raise ParameterError(message)
+        values = values.isel({dim: labels.index(str(label))})
+    return values
+
+
+def _check_step(step: object, kind: str, option: str, analysis: str | None, analyses: Mapping[str, str]) -> None:
+    if step not in analyses:
+        message = f"The option {option!r} of a figure {kind!r} must name a step. Got {step!r}; steps: {listed(analyses)}.{_close(step, analyses)}"
+        raise ParameterError(message)
+    if analysis is not None and analyses[str(step)] != analysis:
+        fitting = [name for name, known in analyses.items() if known == analysis]
+        message = (
+            f"The option {option!r} of a figure {kind!r} must name a step of the analysis {analysis!r}. "
+            f"Got {step!r}, a step of {analyses[str(step)]!r}; steps that fit: {listed(fitting)}."
+        )
+        raise ParameterError(message)
+
+
+def _kind_of(function: Callable[..., Figure], option: str) -> type:
+    hint = typing.get_type_hints(function)[option]
+    choices = typing.get_args(hint) if typing.get_origin(hint) in {typing.Union, types.UnionType} else (hint,)
+    chosen = next(choice for choice in choices if choice is not type(None))
+    origin = typing.get_origin(chosen) or chosen
+    return Sequence if origin is tuple else origin
+
+
+def _check_type(value: object, wanted: type, kind: str, option: str) -> None:
+    fits = isinstance(value, (int, float)) if wanted is float else isinstance(value, wanted)
+    if isinstance(value, bool) or (wanted is Sequence and isinstance(value, str)) or not fits:
+        message = f"The option {option!r} of a figure {kind!r} must be {WORDS[wanted]}. Got {value!r}."
+        raise ParameterError(message)
+
+
+def _close(name: object, known: Mapping[str, object] | Sequence[str]) -> str:
+    close = difflib.get_close_matches(str(name), list(known))
+    return f" Did you mean {' or '.join(close)}?" if close else ""

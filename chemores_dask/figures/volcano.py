@@ -1,0 +1,101 @@
+"""Effect and evidence of every gene of a Cox scan."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from chemores_dask.checks import check_between, check_variables
+from chemores_dask.figures.number_text import TINY, count_text, p_text
+from chemores_dask.figures.point_labels import label_points
+from chemores_dask.figures.recorded import labels_along
+from chemores_dask.figures.style import HIGHLIGHT, MAIN, NEUTRAL, SMALL, SOFT_INK, dress, head, message_figure, new_figure
+
+VARIABLES = ("cox_coefficient", "cox_p_value", "cox_q_value")
+
+
+def volcano(scan: xr.Dataset, *, q: float = 0.05, labels: int = 15) -> Figure:
+    """Coefficient and P of each gene; genes below the false discovery rate are highlighted, the first ones named.
+
+    Parameters
+    ----------
+    scan
+        Result of ``cox_scan``.
+    q
+        False discovery rate (Benjamini-Hochberg) below which genes are highlighted.
+    labels
+        How many genes, by P, are named where there is room.
+
+    Returns
+    -------
+    Figure.
+    """
+    check_variables(scan, VARIABLES, dims=("gene",), what="the result", caller="volcano")
+    check_between(q, parameter="q", caller="volcano", minimum=0, maximum=1)
+    coefficient, p_value, q_value = (scan[name].values.astype(float) for name in VARIABLES)
+    usable = np.isfinite(coefficient) & np.isfinite(p_value)
+    if "cox_status" in scan:
+        usable &= scan["cox_status"].values == 0
+    if not usable.any():
+        return message_figure("No gene could be fitted, so there is nothing to draw.")
+    height = -np.log10(np.maximum(p_value, TINY))
+    found = usable & (q_value < q)
+    figure = new_figure(width=7.4, height=5.0)
+    axes = figure.add_subplot()
+    for members, color, name in (
+        (usable & ~found, "#B4BAC2", "other"),
+        (found & (coefficient > 0), HIGHLIGHT, "worse"),
+        (found & (coefficient <= 0), MAIN, "better"),
+    ):
+        axes.plot(coefficient[members], height[members], ".", markersize=5 if name != "other" else 3.5, color=color, rasterized=True,
+                  gid=name, markeredgewidth=0)  # fmt: skip
+    reach = float(np.abs(coefficient[usable]).max()) * 1.12 or 1.0
+    axes.set_xlim(-reach, reach)
+    axes.set_ylim(0, float(height[usable].max()) * 1.14 + 0.1)
+    axes.axvline(0, color=NEUTRAL, linewidth=0.8, zorder=0)
+    _draw_threshold(axes, height[found], q)
+    dress(axes, x="Cox coefficient (log hazard ratio per unit of expression)", y="Evidence, −log10 P (Wald test)", grid="y")
+    worse, better = int((found & (coefficient > 0)).sum()), int((found & (coefficient <= 0)).sum())
+    for place, side, text, color in (
+        (0.01, "left", f"◀ longer survival: {count_text(better)} genes", MAIN),
+        (0.99, "right", f"shorter survival: {count_text(worse)} genes ▶", HIGHLIGHT),
+    ):
+        axes.text(place, 0.985, text, transform=axes.transAxes, ha=side, va="top", fontsize=SMALL, color=color, fontweight="bold")
+    head(axes, f"{count_text(found.sum())} of {count_text(usable.sum())} genes with q < {p_text(q)}", note=_note(scan, usable))
+    _name_genes(axes, scan, members=found if found.any() else usable, p_value=p_value, height=height, labels=labels)
+    return figure
+
+
+def _draw_threshold(axes: Axes, heights: np.ndarray, q: float) -> None:
+    if not heights.size:
+        return
+    least = float(heights.min())
+    axes.axhline(least, color=NEUTRAL, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0, gid="threshold")
+    axes.annotate(f"q = {p_text(q)}", xy=(0, least), xycoords=axes.get_yaxis_transform(), xytext=(3, 2), textcoords="offset points",
+                  fontsize=SMALL, color=SOFT_INK)  # fmt: skip
+
+
+def _name_genes(
+    axes: Axes, scan: xr.Dataset, *, members: np.ndarray, p_value: np.ndarray, height: np.ndarray, labels: int
+) -> None:
+    names = np.array(labels_along(scan, "gene"))
+    first = np.flatnonzero(members)
+    first = first[np.argsort(p_value[first], kind="stable")][: max(labels, 0)]
+    label_points(axes, names[first].tolist(), x=scan["cox_coefficient"].values[first], y=height[first])
+
+
+def _note(scan: xr.Dataset, usable: np.ndarray) -> str:
+    parts = []
+    for variable, word in (("cox_patients", "patients"), ("cox_events", "events")):
+        if variable in scan:
+            numbers = scan[variable].values[usable]
+            low, high = int(numbers.min()), int(numbers.max())
+            parts.append(f"{count_text(low)} {word}" if low == high else f"{count_text(low)} to {count_text(high)} {word}")
+    lines = "n = " + ", ".join(parts) + ". " if parts else ""
+    lines += "q: Benjamini-Hochberg over the genes fitted."
+    left_out = int((~usable).sum())
+    if left_out:
+        lines += f"\n{count_text(left_out)} genes could not be fitted (constant, separated or not converged) and are left out."
+    return lines

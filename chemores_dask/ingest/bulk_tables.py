@@ -1,0 +1,211 @@
+"""Bulk expression: genes by patients, or patients by genes, told apart by the patients of the clinical table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from chemores_dask.checks import listed
+from chemores_dask.errors import FormatError, InputError
+from chemores_dask.ingest.gene_dictionary import ENSEMBL_VERSION, unique_names
+from chemores_dask.ingest.source import ENSEMBL, reading
+from chemores_dask.ingest.table_text import detect_delimiter, first_lines, open_bytes
+
+SYMBOL_NAMES = (
+    "gene_symbol",
+    "symbol",
+    "hugo_symbol",
+    "gene_name",
+    "genename",
+    "gene.name",
+    "description",
+    "name",
+    "gene",
+    "genes",
+)
+IDENTIFIER_NAMES = ("gene_id", "ensembl_id", "ensembl", "ensemblid", "id", "gene", "name")
+
+
+@dataclass(frozen=True)
+class BulkTable:
+    """Expression of patients.
+
+    Attributes
+    ----------
+    expression
+        Patients by genes, float64; index patients, columns unique names of genes.
+    gene_id
+        Ensembl identifier of each gene without version; empty where the table does not tell.
+    orientation
+        How the table was written: ``"genes x patients"`` or ``"patients x genes"``.
+    """
+
+    expression: pd.DataFrame
+    gene_id: np.ndarray
+    orientation: str
+
+
+def read_bulk_table(path: str | Path, *, patients: Sequence[str]) -> BulkTable:
+    """Read bulk expression.
+
+    Parameters
+    ----------
+    path
+        TSV, CSV or GCT, plain or gzipped; read into memory whole.
+    patients
+        Identifiers of the clinical table. A sample belongs to a patient if their names are equal, or equal after R's changes of
+        punctuation, or if the sample's name goes on behind the patient's (``TARGET-10-PARASZ-09A`` of ``TARGET-10-PARASZ``).
+
+    Returns
+    -------
+    Expression of those patients that are in the table, in the order of ``patients``. Missing values stay missing.
+
+    Raises
+    ------
+    FormatError
+        If the file is cut short or is not a table.
+    InputError
+        If no patient is found, a patient has several samples, or an entry is not a number; the message names them.
+    """
+    path = Path(path)
+    with reading(path):
+        lines = first_lines(path, 3)
+        skipped = 2 if lines and lines[0].startswith("#1.") else 0
+        delimiter = detect_delimiter(path, lines[skipped:])
+        with open_bytes(path) as file:
+            table = pd.read_csv(file, sep=delimiter, skiprows=skipped, index_col=False, low_memory=False)
+    table.columns = [str(name) for name in table.columns]
+    in_header = match_patients(table.columns, patients)
+    in_rows = {
+        name: match_patients(table[name].astype(str), patients)
+        for name in table.columns[:3]
+        if table[name].dtype == object
+    }
+    best = max(in_rows, key=lambda name: len(in_rows[name]), default=None)
+    if not in_header and (best is None or not in_rows[best]):
+        names = [name for name in table.columns if table[name].dtype == object][:1]
+        rows = list(table[names[0]][:3]) if names else []
+        message = (
+            f"{path} must hold patients of the clinical table, as columns or as rows. Found the columns {listed(table.columns[:4])} and the rows "
+            f"{listed(rows)}; the clinical table has {listed(patients[:4])}. Use the same identifiers in both."
+        )
+        raise InputError(message)
+    if best is None or len(in_header) >= len(in_rows[best]):
+        return _genes_in_rows(table, in_header, patients, path)
+    return _patients_in_rows(table, best, in_rows[best], patients, path)
+
+
+def match_patients(names: Sequence[str], patients: Sequence[str]) -> dict[str, str]:
+    """Find the patient of each sample name.
+
+    Parameters
+    ----------
+    names
+        Names of samples.
+    patients
+        Identifiers of patients.
+
+    Returns
+    -------
+    Patients by sample name, for the names that belong to one.
+
+    Examples
+    --------
+    >>> match_patients(["TARGET.10.PARASZ.09A", "gene"], ["TARGET-10-PARASZ"])
+    {'TARGET.10.PARASZ.09A': 'TARGET-10-PARASZ'}
+    """
+    exact = set(patients)
+    plain = {_plain(patient): patient for patient in patients}
+    found = {}
+    for name in names:
+        if name in exact:
+            found[name] = name
+            continue
+        parts = _plain(name).split("-")
+        prefix = next(
+            ("-".join(parts[:size]) for size in range(len(parts), 0, -1) if "-".join(parts[:size]) in plain), None
+        )
+        if prefix is not None:
+            found[name] = plain[prefix]
+    return found
+
+
+def _plain(name: str) -> str:
+    # R turns punctuation into dots, and puts an X before a leading digit.
+    return re.sub(r"[._ ]", "-", re.sub(r"^X(?=\d)", "", str(name)))
+
+
+def _genes_in_rows(table: pd.DataFrame, matched: Mapping[str, str], patients: Sequence[str], path: Path) -> BulkTable:
+    _check_single(list(matched.values()), path)
+    annotation = table.drop(columns=list(matched))
+    texts = {
+        name.lower(): annotation[name].astype(str)
+        for name in reversed(list(annotation.columns))
+        if annotation[name].dtype == object
+    }
+    if not texts:
+        message = f"{path} must have a column with the names of genes. Found, beside the patients: {listed(annotation.columns)}; add one."
+        raise FormatError(message)
+    symbols = next((texts[name] for name in SYMBOL_NAMES if name in texts and not _ensembl(texts[name])), None)
+    identifiers = next((texts[name] for name in IDENTIFIER_NAMES if name in texts and _ensembl(texts[name])), None)
+    if symbols is None and identifiers is None:
+        only = next(iter(texts.values()))
+        symbols, identifiers = (None, only) if _ensembl(only) else (only, None)
+    values = table[list(matched)].rename(columns=dict(matched)).T
+    return _finished(values, symbols, identifiers, patients, path, "genes x patients")
+
+
+def _patients_in_rows(
+    table: pd.DataFrame, column: str, matched: Mapping[str, str], patients: Sequence[str], path: Path
+) -> BulkTable:
+    rows = table[table[column].isin(list(matched))]
+    owners = rows[column].map(matched)
+    _check_single(list(owners), path)
+    values = rows.drop(columns=column).set_axis(pd.Index(owners), axis=0)
+    names = pd.Series(values.columns, dtype=object)
+    symbols, identifiers = (None, names) if _ensembl(names) else (names, None)
+    return _finished(values, symbols, identifiers, patients, path, "patients x genes")
+
+
+def _finished(
+    values: pd.DataFrame,
+    symbols: pd.Series | None,
+    identifiers: pd.Series | None,
+    patients: Sequence[str],
+    path: Path,
+    orientation: str,
+) -> BulkTable:
+    stripped = None if identifiers is None else identifiers.str.replace(ENSEMBL_VERSION, r"\1", regex=True)
+    labels = symbols if symbols is not None else stripped
+    if stripped is not None and symbols is not None:
+        labels = symbols.where((symbols != "") & (symbols != "nan"), stripped)
+    values = values.loc[[patient for patient in patients if patient in set(values.index)]]
+    values.columns = pd.Index(unique_names(list(labels)), dtype=object)
+    numbers = values.apply(pd.to_numeric, errors="coerce").astype(np.float64)
+    wrong = (numbers.isna() & values.notna()) | np.isinf(numbers)
+    if wrong.to_numpy().any():
+        row, column = np.argwhere(wrong.to_numpy())[0]
+        message = (
+            f"Expression in {path} must be numbers. Found {values.iloc[row, column]!r} for patient {values.index[row]}, gene "
+            f"{values.columns[column]}; correct the table, or remove columns that are not genes."
+        )
+        raise InputError(message)
+    gene_id = np.full(values.shape[1], "", dtype=object) if stripped is None else stripped.to_numpy(dtype=object)
+    return BulkTable(numbers, gene_id, orientation)
+
+
+def _ensembl(names: pd.Series) -> bool:
+    return len(names) > 0 and bool(names.astype(str).str.match(ENSEMBL).mean() > 0.5)
+
+
+def _check_single(owners: Sequence[str], path: Path) -> None:
+    counts = pd.Series(list(owners), dtype=object).value_counts()
+    several = sorted(counts.index[counts > 1])
+    if several:
+        message = f"Every patient must have one sample in {path}. More than one: {listed(several)}; keep one sample each (for example the one at diagnosis)."
+        raise InputError(message)

@@ -1,0 +1,182 @@
+"""Results put where scanpy looks for them, in a new AnnData."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import anndata
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from chemores_dask.aliases import Matrix
+from chemores_dask.checks import listed
+from chemores_dask.errors import InputError
+
+CELL = "cell"
+GENE = "gene"
+
+SCANPY_NAMES: Mapping[str, tuple[str, str]] = {
+    "pca_scores": ("obsm", "X_pca"),
+    "pca_loadings": ("varm", "PCs"),
+    "pca_variance": ("pca", "variance"),
+    "pca_variance_ratio": ("pca", "variance_ratio"),
+}
+"""Where scanpy looks for a variable, besides its own name: part of the AnnData (or of ``uns``) and key."""
+
+
+def attach(adata: anndata.AnnData, result: xr.Dataset) -> anndata.AnnData:
+    """Put the variables of a result into a new AnnData, where scanpy and others find them.
+
+    ===================== =============================================================================================
+    dimensions            place
+    ===================== =============================================================================================
+    ``(cell,)``           ``obs``; a status becomes categories
+    ``(cell, other)``     ``obsm``; a table where the other dimension has text labels
+    ``(gene,)``           ``var``; a status becomes categories
+    ``(gene, other)``     ``varm`` if the result has every gene of ``var``, otherwise ``uns``
+    all others            ``uns`` under the name of the analysis, with their labels
+    ===================== =============================================================================================
+
+    Principal components also get scanpy's names: ``X_pca``, ``PCs`` (0 for genes that were not used) and ``uns["pca"]``.
+
+    Parameters
+    ----------
+    adata
+        Cells; not changed.
+    result
+        What an analysis returned. Lazy variables are computed, all in one pass. Cells and genes are matched by name where the
+        result has labels; what the result lacks is missing.
+
+    Returns
+    -------
+    New AnnData with the counts of ``adata`` (lazy ones stay lazy).
+
+    Raises
+    ------
+    InputError
+        If the result has no cell or no gene of ``adata``, or has no labels and another length.
+
+    Notes
+    -----
+    Passes over the counts: those of the lazy variables, shared.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, xarray as xr
+    >>> cells = anndata.AnnData(np.ones((2, 1), dtype="float32"))
+    >>> result = xr.Dataset({"cell_total": ("cell", [5, 7])}, coords={"cell": ["1", "0"]}, attrs={"analysis": "quality"})
+    >>> attach(cells, result).obs["cell_total"].tolist()
+    [7, 5]
+    """
+    computed = result.compute()
+    attached = adata.copy()
+    analysis = str(result.attrs.get("analysis", "result"))
+    rest: dict[str, Any] = {}
+    for name, variable in computed.data_vars.items():
+        _place(attached, str(name), variable, rest)
+    dims = sorted({str(dim) for name in rest for dim in computed[name].dims if dim in computed.coords})
+    if dims:
+        rest["labels"] = {dim: _plain(computed[dim].values) for dim in dims}
+    if "parameters" in result.attrs:
+        rest["parameters"] = result.attrs["parameters"]
+    for name, (part, key) in SCANPY_NAMES.items():
+        if part == analysis and name in rest:
+            rest[key] = rest[name]
+    if rest:
+        attached.uns[analysis] = rest
+    return attached
+
+
+def _place(attached: anndata.AnnData, name: str, variable: xr.DataArray, rest: dict[str, Any]) -> None:
+    """Put one variable in its place, or into ``rest``."""
+    first = variable.dims[0] if variable.dims else None
+    if first not in (CELL, GENE) or variable.ndim > 2 or variable.dims == (CELL, GENE):
+        rest[name] = _plain(variable.values)
+        return
+    names = attached.obs_names if first == CELL else attached.var_names
+    position = _positions(variable, names, dim=str(first))
+    if variable.ndim == 1:
+        table = attached.obs if first == CELL else attached.var
+        table[name] = (
+            _column(variable, position).to_numpy()
+            if _is_plain(variable, position)
+            else _column(variable, position).array
+        )
+        return
+    matrix = _rows(variable.values, position, fill=np.nan)
+    scanpy_part, scanpy_key = SCANPY_NAMES.get(name, ("", ""))
+    if first == CELL:
+        attached.obsm[name] = _labelled(matrix, variable, names)
+    elif (position >= 0).all():
+        attached.varm[name] = _labelled(matrix, variable, names)
+    else:
+        rest[name] = _plain(variable.values)
+    if scanpy_part in ("obsm", "varm"):
+        getattr(attached, scanpy_part)[scanpy_key] = _rows(variable.values, position, fill=0.0)
+
+
+def _positions(variable: xr.DataArray, names: pd.Index, *, dim: str) -> np.ndarray:
+    """Row of the result for each cell or gene; -1 where it has none."""
+    if dim not in variable.coords:
+        if variable.sizes[dim] != len(names):
+            message = (
+                f"A result without labels must have one entry per {dim} of the AnnData. "
+                f"{variable.name!r} has {variable.sizes[dim]:,} for {len(names):,}; give it the coordinate {dim!r}."
+            )
+            raise InputError(message)
+        return np.arange(len(names))
+    labels = pd.Index(variable.coords[dim].values.astype(object))
+    position = np.asarray(labels.get_indexer(names.astype(object)))
+    if len(names) and len(labels) and (position < 0).all():
+        message = (
+            f"A result and the AnnData must share names of {dim}s. {variable.name!r} has {listed(labels[:3])}, "
+            f"the AnnData {listed(names[:3])}; attach the result to the cells it was made from."
+        )
+        raise InputError(message)
+    return position
+
+
+def _is_plain(variable: xr.DataArray, position: np.ndarray) -> bool:
+    return bool((position >= 0).all()) and "flag_meanings" not in variable.attrs and variable.dtype.kind in "biuf"
+
+
+def _column(variable: xr.DataArray, position: np.ndarray) -> pd.Series:
+    absent = position < 0
+    values = pd.Series(
+        variable.values[np.where(absent, 0, position)] if variable.size else np.full(len(position), np.nan)
+    )
+    meanings = str(variable.attrs.get("flag_meanings", "")).split()
+    if meanings:
+        codes = np.where(absent, -1, values.fillna(-1)).astype(np.int64)
+        return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(meanings)))
+    if variable.dtype.kind not in "biuf":
+        return pd.Series(pd.Categorical(values.astype(object).where(~absent, None)))
+    if not absent.any() or variable.dtype.kind == "f":
+        return values.where(~absent) if absent.any() else values
+    return values.astype("boolean" if variable.dtype.kind == "b" else "Int64").where(~absent, pd.NA)
+
+
+def _rows(values: Matrix, position: np.ndarray, *, fill: float) -> Matrix:
+    absent = position < 0
+    if not absent.any():
+        return np.asarray(values[position])
+    rows = np.full((len(position), values.shape[1]), fill, dtype=np.result_type(values.dtype, np.float64))
+    rows[~absent] = values[position[~absent]]
+    return rows
+
+
+def _labelled(matrix: Matrix, variable: xr.DataArray, names: pd.Index) -> Matrix | pd.DataFrame:
+    other = variable.dims[1]
+    if other in variable.coords and variable.coords[other].dtype.kind in "OUT":
+        return pd.DataFrame(matrix, index=names, columns=[str(label) for label in variable.coords[other].values])
+    return matrix
+
+
+def _plain(values: np.ndarray) -> Any:
+    """Values as AnnData can write them: text without gaps, scalars as Python's own."""
+    if values.dtype.kind in "OUT":
+        text = np.array(["" if pd.isna(value) else str(value) for value in values.ravel()], dtype=object)
+        return str(text[0]) if values.ndim == 0 else text.reshape(values.shape)
+    return values.item() if values.ndim == 0 else values

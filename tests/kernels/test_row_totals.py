@@ -1,0 +1,91 @@
+"""Totals and log-scaled values of a block: against numpy, and compiled against plain."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from chemores_dask.errors import CountsError
+from chemores_dask.kernels import row_totals
+from chemores_dask.kernels.row_totals import block_totals, log_scaled_rows, require_counts
+
+
+def counts(*, cells=40, genes=30, seed=0, dtype=np.int32):
+    random = np.random.default_rng(seed)
+    dense = random.negative_binomial(0.3, 0.05, size=(cells, genes))
+    dense[3] = 0
+    return sp.csr_matrix(dense.astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.float32, np.float64, np.uint16, np.bool_])
+def test_block_totals__are_sums(dtype):
+    block = counts(dtype=dtype)
+    groups = np.random.default_rng(1).random((3, 30)) < 0.3
+    dense = block.toarray().astype(np.int64)
+    totals = block_totals(block, groups)
+    np.testing.assert_array_equal(totals.row_total, dense.sum(axis=1))
+    np.testing.assert_array_equal(totals.row_detected, (dense > 0).sum(axis=1))
+    np.testing.assert_array_equal(totals.row_group_total, dense @ groups.T)
+    np.testing.assert_array_equal(totals.gene_total, dense.sum(axis=0))
+    np.testing.assert_array_equal(totals.gene_detected, (dense > 0).sum(axis=0))
+
+
+def test_block_totals__do_not_count_stored_zeros():
+    block = sp.csr_matrix((np.array([0, 5, 0]), np.array([0, 1, 2]), np.array([0, 3])), shape=(1, 3))
+    totals = block_totals(block, np.zeros((0, 3), dtype=bool))
+    assert totals.row_detected[0] == 1
+    assert totals.gene_detected.tolist() == [0, 1, 0]
+
+
+def test_add_totals__plain_and_compiled_agree():
+    block = counts()
+    flags = np.arange(30, dtype=np.uint8) % 4
+    results = []
+    for kernel in (row_totals.add_totals, row_totals.add_totals.python):
+        out = [np.zeros(40, np.int64), np.zeros(40, np.int64), np.zeros((40, 2), np.int64)]
+        out += [np.zeros(30, np.int64), np.zeros(30, np.int64)]
+        kernel(block.data, block.indices, block.indptr, flags, *out)
+        results.append(out)
+    for compiled, plain in zip(*results, strict=True):
+        np.testing.assert_array_equal(compiled, plain)
+
+
+def test_log_scaled_rows__is_log1p_of_scaled_counts():
+    block = counts(seed=4)
+    dense = block.toarray().astype(np.float64)
+    total = dense.sum(axis=1, keepdims=True)
+    expected = np.log1p(np.divide(dense * 1e4, total, out=np.zeros_like(dense), where=total > 0))
+    scaled = log_scaled_rows(block, 1e4)
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled.toarray(), expected, rtol=1e-7)
+    assert block.data.max() > row_totals.SMALL_COUNTS, "the example must leave the table of small counts"
+
+
+def test_log_scaled_rows__leaves_its_input_alone():
+    block = counts()
+    before = block.copy()
+    scaled = log_scaled_rows(block, 1e4)
+    assert not np.shares_memory(scaled.indices, block.indices)
+    assert (block != before).nnz == 0
+
+
+def test_log_scale__plain_and_compiled_agree():
+    block = counts(seed=5)
+    compiled, plain = np.empty(block.nnz), np.empty(block.nnz)
+    row_totals.log_scale(block.data, block.indptr, 1e4, compiled)
+    row_totals.log_scale.python(block.data, block.indptr, 1e4, plain)
+    np.testing.assert_allclose(compiled, plain, rtol=1e-15)
+
+
+@pytest.mark.parametrize("wrong", [-1.0, 0.5, np.nan, np.inf, 2.0**31, -0.25])
+def test_require_counts__refuses_what_is_not_a_count(wrong):
+    block = sp.csr_matrix(np.array([[1.0, wrong]]))
+    with pytest.raises(CountsError, match="Counts must be whole numbers"):
+        require_counts(block)
+    assert row_totals.first_wrong_count.python(block.data) == row_totals.first_wrong_count(block.data) == 1
+
+
+def test_require_counts__takes_a_block_of_no_rows():
+    assert require_counts(sp.csr_matrix((0, 4))).shape == (0, 4)
+    assert row_totals.first_wrong_count.python(np.zeros(0)) == -1

@@ -1,0 +1,44 @@
+"""How analyses look at the cells."""
+
+from __future__ import annotations
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from anndata import AnnData
+
+from chemores_dask.errors import BlockTooLargeError, InputError
+from chemores_dask.single_cell.cell_rows import labels_of, planned_rows
+
+
+def test_planned_rows__takes_lazy_sparse_and_dense_matrices():
+    dense = np.random.default_rng(0).poisson(1.0, (20, 6))
+    lazy = da.from_array(dense, chunks=(7, 6)).map_blocks(sp.csr_matrix)
+    for matrix in (dense, sp.csr_matrix(dense), sp.csc_array(dense), lazy):
+        rows, plan = planned_rows(AnnData(matrix), caller="this test")
+        assert rows.shape == (20, 6)
+        assert plan.fits
+        np.testing.assert_array_equal(sp.csr_matrix(rows.compute()).toarray(), dense)
+
+
+def test_planned_rows__does_not_take_a_sparse_matrix_in_memory_for_a_dense_one():
+    wide = sp.random(200_000, 30_000, density=1e-6, format="csr", random_state=0)
+    _, plan = planned_rows(AnnData(wide), caller="this test")
+    assert plan.block_bytes < 10_000_000
+
+
+def test_planned_rows__refuses_what_does_not_fit():
+    cells = AnnData(da.zeros((1_000_000, 300_000), chunks=(1_000_000, 300_000)))
+    with pytest.raises(BlockTooLargeError, match="must fit into memory"):
+        planned_rows(cells, caller="this test")
+
+
+def test_planned_rows__refuses_cells_without_a_matrix():
+    with pytest.raises(InputError, match="this test needs a matrix"):
+        planned_rows(AnnData(obs=pd.DataFrame(index=["a"])), caller="this test")
+
+
+def test_labels_of__makes_objects():
+    assert labels_of(pd.Index(["a", "b"])).dtype == object
