@@ -76,7 +76,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", nargs="+", type=int, help="numbers of cells")
     parser.add_argument("--results", type=Path, default=RESULTS, help="table to write")
-    parser.add_argument("--folder", type=Path, help="where to keep the simulated stores (a temporary folder unless given)")
+    parser.add_argument(
+        "--folder", type=Path, help="where to keep the simulated stores (a temporary folder unless given)"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         table = climb(given.sizes, given.folder or Path(temporary))

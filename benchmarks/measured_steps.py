@@ -66,8 +66,7 @@ def cohort_cube(folder: Path, cells: int) -> None:
 
 
 STEPS: dict[str, Callable[[Path, int], None]] = {
-    step.__name__: step
-    for step in (simulate, ingest, quality, variable_genes, pca, module_score, cohort_cube)
+    step.__name__: step for step in (simulate, ingest, quality, variable_genes, pca, module_score, cohort_cube)
 }
 
 

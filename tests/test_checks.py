@@ -22,7 +22,7 @@ def test_listed__cuts_long_lists():
 def test_check_one_of__names_the_options():
     check_one_of("log", ("log", "plain"), parameter="confidence", caller="kaplan_meier")
     with pytest.raises(
-        ParameterError, match="'confidence' parameter of kaplan_meier must be one of: log, plain. Got 'exact'"
+        ParameterError, match=r"'confidence' parameter of kaplan_meier must be one of: log, plain. Got 'exact'"
     ):
         check_one_of("exact", ("log", "plain"), parameter="confidence", caller="kaplan_meier")
 
@@ -42,9 +42,9 @@ def test_check_between__knows_one_sided_limits():
     check_between(1e300, parameter="n", caller="f", minimum=0)
     check_between(-1e300, parameter="n", caller="f", maximum=0)
     check_between(np.nan, parameter="n", caller="f")
-    with pytest.raises(ParameterError, match="must be at least 1. Got 0"):
+    with pytest.raises(ParameterError, match=r"must be at least 1. Got 0"):
         check_between(0, parameter="n", caller="f", minimum=1)
-    with pytest.raises(ParameterError, match="must be at most 1. Got 2"):
+    with pytest.raises(ParameterError, match=r"must be at most 1. Got 2"):
         check_between(2, parameter="n", caller="f", maximum=1)
 
 
@@ -52,7 +52,7 @@ def test_check_columns__names_what_is_missing_and_what_is_there():
     frame = pd.DataFrame({"sample": ["a"], "patient": ["p"]})
     check_columns(frame, ["sample"], what="obs", caller="f")
     check_columns(frame, [], what="obs", caller="f")
-    with pytest.raises(MissingVariableError, match="f needs the columns stage in obs. Present: sample, patient"):
+    with pytest.raises(MissingVariableError, match=r"f needs the columns stage in obs. Present: sample, patient"):
         check_columns(frame, ["sample", "stage"], what="obs", caller="f")
 
 
@@ -65,5 +65,5 @@ def test_check_variables__wants_name_and_dimensions():
         check_variables(dataset, ["age", "sex"], dims=("patient",), what="patients", caller="f")
     with pytest.raises(MissingVariableError, match=r"it runs over \('patient', 'gene'\)"):
         check_variables(dataset, ["expression"], dims=("patient",), what="patients", caller="f")
-    with pytest.raises(MissingVariableError, match="Present over .gene, patient.: none"):
+    with pytest.raises(MissingVariableError, match=r"Present over .gene, patient.: none"):
         check_variables(dataset, ["expression"], dims=("gene", "patient"), what="patients", caller="f")

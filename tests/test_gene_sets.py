@@ -45,7 +45,7 @@ def test_gene_sets__take_any_sequence():
 
 
 def test_gene_sets__refuse_unknown_and_repeated_names():
-    with pytest.raises(InputError, match="no gene set 'x'. Present: stemness"):
+    with pytest.raises(InputError, match=r"no gene set 'x'. Present: stemness"):
         GeneSets((STEMNESS,))["x"]
     with pytest.raises(InputError, match="more than once: stemness"):
         GeneSets((STEMNESS, STEMNESS))
@@ -69,7 +69,7 @@ def test_measured__drops_missing_genes_with_a_warning():
 def test_measured__allows_exactly_the_minimum_share():
     with pytest.warns(MissingGenesWarning):
         assert len(measured(STEMNESS, ["CD44", "MKI67"], minimum_share=0.5).genes) == 2
-    with pytest.raises(GeneMismatchError, match="At least 51% .* Found 2 of 4; missing: BCL2, MCL1"):
+    with pytest.raises(GeneMismatchError, match=r"At least 51% .* Found 2 of 4; missing: BCL2, MCL1"):
         measured(STEMNESS, ["CD44", "MKI67"], minimum_share=0.51)
 
 

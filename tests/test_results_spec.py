@@ -33,7 +33,7 @@ def build(values, **attributes):
 
 
 def test_variable__refuses_an_unknown_kind():
-    with pytest.raises(VariableSpecError, match="must be one of f, i, b, U. Got 'x' for 'gene_mean'"):
+    with pytest.raises(VariableSpecError, match=r"must be one of f, i, b, U. Got 'x' for 'gene_mean'"):
         Variable("gene_mean", ("gene",), "x")
 
 
@@ -108,5 +108,5 @@ def test_check_result__names_what_is_amiss():
     with pytest.raises(VariableSpecError, match=r"Undeclared: \['extra'\]; missing: \['gene_mean'\]"):
         check_result(SPEC, build(VALUES).drop_vars("gene_mean").assign(extra=1.0))
     turned = xr.Dataset({"gene_mean": ("cell", [1.0]), "gene_status": ("gene", [1])})
-    with pytest.raises(VariableSpecError, match="Found dimensions .'cell'"):
+    with pytest.raises(VariableSpecError, match=r"Found dimensions .'cell'"):
         check_result(SPEC, turned)

@@ -56,6 +56,8 @@ RESULT = declare(
     Variable("composition_logit_difference", _PATIENT, "f", unit="log odds", doc="after minus before"),
     Variable("composition_patients", (), "i", unit="patients", doc="with cells at both stages"),
     Variable("composition_patients_rising", (), "i", unit="patients", doc="whose log odds rise"),
+    Variable("composition_mean_share_before", (), "f", doc="mean over patients"),
+    Variable("composition_mean_share_after", (), "f", doc="mean over patients"),
     Variable("composition_mean_difference", (), "f", doc="mean change of the share"),
     Variable("composition_mean_logit_difference", (), "f", unit="log odds"),
     Variable("composition_mean_logit_difference_lower", (), "f", unit="log odds", doc="lower 95 % limit (t)"),
@@ -157,6 +159,7 @@ def paired_composition(
         values[f"composition_cells_{when}"] = pairs.found[:, column]
         values[f"composition_total_{when}"] = pairs.total[:, column]
         values[f"composition_share_{when}"] = shares[:, column]
+        values[f"composition_mean_share_{when}"] = float(shares[:, column].mean())
         values[f"composition_share_{when}_lower"] = lower[:, column]
         values[f"composition_share_{when}_upper"] = upper[:, column]
     return make_result(

@@ -102,8 +102,9 @@ def cox_scan(
     Notes
     -----
     Passes over the counts: 0; over the expression: 1, computed. Memory: patients x genes per chunk x 8 bytes. A gene never raises;
-    its status is ``constant`` (no variation while patients are at risk together), ``separated`` (the likelihood rises without end), ``not_converged``,
-    ``collinear`` (it follows from the covariates), ``too_few_events`` (fewer than two) or ``infinite`` (a value is infinite).
+    its status is ``constant`` (no variation while patients are at risk together), ``separated`` (the likelihood rises without
+    end), ``not_converged``, ``collinear`` (it follows from the covariates), ``too_few_events`` (fewer than two) or ``infinite``
+    (a value is infinite).
 
     References
     ----------

@@ -10,15 +10,14 @@ from matplotlib.figure import Figure
 from chemores_dask.checks import check_variables
 from chemores_dask.figures.number_text import number_text, shown_name
 from chemores_dask.figures.recorded import labels_along
+from chemores_dask.figures.side_columns import Column, write_columns
 from chemores_dask.figures.style import (
     HIGHLIGHT,
-    INK,
     MAIN,
     NEUTRAL,
     PALE,
     SMALL,
     SOFT_INK,
-    TICK,
     dress,
     head,
     message_figure,
@@ -49,7 +48,7 @@ def claims_plot(claims: xr.Dataset) -> Figure:
         return message_figure("No claims were made.")
     rows = list(zip(*(claims[name].values.astype(float) for name in VARIABLES), strict=True))
     names = labels_along(claims, "claim")
-    figure = new_figure(width=9.0, height=1.6 + 0.36 * max(len(rows), 2))
+    figure = new_figure(width=9.0, height=0.9 + 0.36 * max(len(rows), 2))
     axes = figure.add_subplot()
     holds = [lower <= found <= upper for _, lower, upper, found in rows]
     for place, (row, good) in enumerate(zip(rows, holds, strict=True)):
@@ -57,13 +56,13 @@ def claims_plot(claims: xr.Dataset) -> Figure:
     axes.set_xlim(-FARTHEST - 0.25, FARTHEST + 0.25)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks(range(len(rows)), [shown_name(name, longest=46) for name in names])
-    axes.set_xticks([-HALF, HALF], ["lower limit", "upper limit"])
+    axes.set_xticks([-HALF, HALF], ["lower\nlimit", "upper\nlimit"])
     dress(axes)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     _write_values(axes, rows, holds)
     head(
-        axes,
+        figure,
         f"{sum(holds)} of {len(rows)} claims hold",
         note="Bar: the interval claimed; stroke: the value claimed; dot: found. Each row has a scale of its own.",
     )
@@ -112,13 +111,13 @@ def _draw_claim(axes: Axes, place: int, row: tuple[float, float, float, float], 
 
 
 def _write_values(axes: Axes, rows: list[tuple[float, float, float, float]], holds: list[bool]) -> None:
-    beside = axes.get_yaxis_transform()
-    columns = ((1.03, "claimed"), (1.19, "found"))
-    for place, text in columns:
-        axes.text(place, -0.62, text, transform=beside, fontsize=SMALL, color=SOFT_INK, va="bottom")
-    for place, ((expected, _, _, found), good) in enumerate(zip(rows, holds, strict=True)):
-        axes.text(1.03, place, number_text(expected), transform=beside, va="center", fontsize=TICK, color=SOFT_INK)
-        axes.text(1.19, place, number_text(found), transform=beside, va="center", fontsize=TICK, color=INK)
-        word = "✓ holds" if good else "✗ does not hold"
-        axes.text(1.36, place, word, transform=beside, va="center", fontsize=TICK, color=MAIN if good else HIGHLIGHT,
-                  fontweight="bold")  # fmt: skip
+    claimed = [number_text(expected) for expected, _, _, _ in rows]
+    ours = [number_text(found) for _, _, _, found in rows]
+    words = ["✓ holds" if good else "✗ does not hold" for good in holds]
+    colors = [MAIN if good else HIGHLIGHT for good in holds]
+    columns = [
+        Column("claimed", claimed, [SOFT_INK] * len(rows)),
+        Column("found", ours, bold=True),
+        Column("", words, colors, bold=True),
+    ]
+    write_columns(axes, columns)

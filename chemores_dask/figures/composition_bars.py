@@ -12,6 +12,7 @@ from chemores_dask.errors import MissingVariableError
 from chemores_dask.checks import listed
 from chemores_dask.figures.number_text import count_text, share_text, shown_name
 from chemores_dask.figures.recorded import labels_along
+from chemores_dask.figures.side_columns import Column, write_columns
 from chemores_dask.figures.style import (
     INK,
     SMALL,
@@ -56,7 +57,7 @@ def composition_bars(cube: xr.Dataset, *, order: tuple[str, ...] = ("patient", "
     cells = cells[rows]
     totals = cells.sum(axis=1)
     shares = np.divide(cells, totals[:, None], out=np.zeros_like(cells), where=totals[:, None] > 0)
-    figure = new_figure(width=8.2, height=1.9 + 0.29 * max(len(samples), 2))
+    figure = new_figure(width=8.2, height=1.2 + 0.29 * max(len(samples), 2))
     axes = figure.add_subplot()
     _draw_bars(axes, shares, states)
     axes.set_yticks(range(len(samples)), [shown_name(name) for name in samples])
@@ -66,10 +67,7 @@ def composition_bars(cube: xr.Dataset, *, order: tuple[str, ...] = ("patient", "
     dress(axes, x="Share of the sample's cells")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    beside = axes.get_yaxis_transform()
-    for place, total in enumerate(totals):
-        text = f"{count_text(total)} cells" if total else "no cells"
-        axes.text(1.012, place, text, transform=beside, va="center", fontsize=TICK, color=SOFT_INK)
+    write_columns(axes, [Column("cells", [count_text(total) for total in totals], [SOFT_INK] * len(totals))])
     _write_legend(axes, states, cells)
     return figure
 
@@ -78,7 +76,9 @@ def _sorted_samples(cube: xr.Dataset, order: tuple[str, ...]) -> np.ndarray:
     present = [name for name in order if name in cube.coords and cube[name].dims == ("sample",)]
     if not present and tuple(order) not in {(), ("patient", "stage")}:
         columns = [str(name) for name in cube.coords if cube[name].dims == ("sample",)]
-        message = f"composition_bars sorts samples by columns of the cube. Got {listed(order)}; present: {listed(columns)}."
+        message = (
+            f"composition_bars sorts samples by columns of the cube. Got {listed(order)}; present: {listed(columns)}."
+        )
         raise MissingVariableError(message)
     keys = [cube[name].values.astype(str) for name in reversed(present)]
     return np.lexsort(keys) if keys else np.arange(cube.sizes["sample"])
@@ -103,16 +103,17 @@ def _light(color: str) -> bool:
 
 def _write_legend(axes: Axes, states: list[str], cells: np.ndarray) -> None:
     samples = "1 sample" if len(cells) == 1 else f"{len(cells)} samples"
-    columns = min(len(states), 4)
-    rows = -(-len(states) // columns)
     handles = [axes.plot([], [], "s", markersize=8, color=color)[0] for color in category_colors(len(states))]
-    labels = [f"{shown_name(state)} ({share_text(share)} of all)" for state, share in zip(states, cells.sum(axis=0) / cells.sum(), strict=True)]
+    labels = [
+        f"{shown_name(state)} ({share_text(share)} of all)"
+        for state, share in zip(states, cells.sum(axis=0) / cells.sum(), strict=True)
+    ]
     axes.legend(
         handles,
         labels,
         loc="lower left",
-        bbox_to_anchor=(-0.005, 1.0),
-        ncols=columns,
+        bbox_to_anchor=(-0.01, 1.0),
+        ncols=min(len(states), 4),
         frameon=False,
         fontsize=TICK,
         labelcolor=INK,
@@ -120,6 +121,4 @@ def _write_legend(axes: Axes, states: list[str], cells: np.ndarray) -> None:
         columnspacing=1.4,
         borderaxespad=0.1,
     )
-    head(axes, f"States of {count_text(cells.sum())} cells in {samples}")
-    axes.title.set_y(1.0)
-    axes.set_title(axes.get_title(loc="left"), loc="left", fontsize=12.5, fontweight="bold", color=INK, pad=12 + 16 * rows)
+    head(axes.figure, f"States of {count_text(cells.sum())} cells in {samples}")

@@ -17,7 +17,6 @@ from chemores_dask.figures.style import (
     NEUTRAL,
     SMALL,
     SOFT_INK,
-    TICK,
     dress,
     head,
     message_figure,
@@ -54,22 +53,28 @@ def composition_slopes(composition: xr.Dataset) -> Figure:
     if not paired.any():
         return message_figure("No patient has cells at both stages, so there is nothing to compare.")
     parameters = recorded_parameters(composition)
-    state, first, last = (str(parameters.get(key, word)) for key, word in (("state", "state"), ("before", "before"), ("after", "after")))
-    figure = new_figure(width=6.6, height=5.4)
+    state, first, last = (
+        str(parameters.get(key, word)) for key, word in (("state", "state"), ("before", "before"), ("after", "after"))
+    )
+    figure = new_figure(width=6.6, height=4.4)
     axes = figure.add_subplot()
     names = np.array(labels_along(composition, "patient"))[paired]
     _draw_lines(axes, before[paired], after[paired])
     top = max(float(np.max([before[paired], after[paired]])) * 1.06, 0.01)
     axes.set_ylim(-0.02 * top, top)
     axes.set_xlim(-0.32, 1.42)
-    axes.set_xticks([0, 1], [shown_name(first), shown_name(last)])
+    stages = [
+        f"{shown_name(name)}\nmedian {share_text(float(np.median(values[paired])))}"
+        for name, values in ((first, before), (last, after))
+    ]
+    axes.set_xticks([0, 1], stages)
     dress(axes, y=f"Share of {shown_name(state)} cells", grid="y")
     axes.tick_params(axis="x", labelsize=11, length=0)
     percent(axes, which="y")
-    _write_medians(axes, before[paired], after[paired])
+    _draw_medians(axes, before[paired], after[paired])
     if len(names) <= MOST_NAMES:
         _write_names(axes, names, after[paired], top=top)
-    _write_head(axes, composition, before[paired], after[paired], state=state)
+    _write_head(figure, composition, before[paired], after[paired], state=state)
     return figure
 
 
@@ -91,40 +96,39 @@ def _draw_lines(axes: Axes, before: np.ndarray, after: np.ndarray) -> None:
         )
 
 
-def _write_medians(axes: Axes, before: np.ndarray, after: np.ndarray) -> None:
-    for place, values, side in ((0, before, -1), (1, after, 1)):
+def _draw_medians(axes: Axes, before: np.ndarray, after: np.ndarray) -> None:
+    for place, values in ((0, before), (1, after)):
         median = float(np.median(values))
         axes.plot([place - 0.06, place + 0.06], [median, median], color=INK, linewidth=3, zorder=5, gid="median")
-        if side < 0:
-            axes.annotate(
-                f"median\n{share_text(median)}",
-                xy=(place - 0.07, median),
-                xytext=(-4, 0),
-                textcoords="offset points",
-                ha="right",
-                va="center",
-                fontsize=TICK,
-                fontweight="bold",
-                color=INK,
-            )
 
 
 def _write_names(axes: Axes, names: np.ndarray, after: np.ndarray, *, top: float) -> None:
-    places = np.clip(spread_labels(after, gap=0.036 * top), None, None)
+    places = spread_labels(after, gap=0.045 * top)
     for name, value, place in zip(names, after, places, strict=True):
         axes.plot([1.02, 1.1], [value, place], color=NEUTRAL, linewidth=0.5, zorder=1)
-        axes.text(1.115, place, f"{shown_name(name, longest=16)}  {share_text(value)}", fontsize=SMALL, color=SOFT_INK, va="center")
+        axes.text(
+            1.115,
+            place,
+            f"{shown_name(name, longest=16)}  {share_text(value)}",
+            fontsize=SMALL,
+            color=SOFT_INK,
+            va="center",
+        )
 
 
-def _write_head(axes: Axes, composition: xr.Dataset, before: np.ndarray, after: np.ndarray, *, state: str) -> None:
+def _write_head(figure: Figure, composition: xr.Dataset, before: np.ndarray, after: np.ndarray, *, state: str) -> None:
     rising = int((after > before).sum())
     number = len(before)
     patients = "1 patient" if number == 1 else f"{number} patients"
-    lines = [f"n = {patients}; the share rises in {rising} of them. Medians in bold."]
-    tests = [f"{name}: {p_sentence(number_of(composition, variable))}" for variable, name in TESTS.items() if variable in composition]
+    lines = [f"n = {patients}; the share rises in {rising} of them. Bars: medians."]
+    tests = [
+        f"{name}: {p_sentence(number_of(composition, variable))}"
+        for variable, name in TESTS.items()
+        if variable in composition
+    ]
     lines += [text[0].upper() + text[1:] for text in tests]
     least = number_of(composition, "composition_minimum_p_value")
     if np.isfinite(least):
         lines.append(f"Smallest P that {patients} can reach in the exact tests: {p_text(least)}")
     medians = f"{share_text(float(np.median(before)))} → {share_text(float(np.median(after)))}"
-    head(axes, f"Share of {shown_name(state)} cells: {medians}", note="\n".join(lines))
+    head(figure, f"Share of {shown_name(state)} cells: {medians}", note="\n".join(lines))

@@ -55,14 +55,16 @@ def embedding_map(
     ParameterError
         If the color runs over something else than cells.
     """
-    check_variables(
-        scores, ["pca_scores"], dims=("cell", "component"), what="the result", caller="embedding_map"
-    )
+    check_variables(scores, ["pca_scores"], dims=("cell", "component"), what="the result", caller="embedding_map")
     number, components = scores["pca_scores"].shape
     if not number or components < MOST_COMPONENTS:
-        return message_figure(f"A map needs cells and two components. There are {number:,} cells and {components} components.")
+        return message_figure(
+            f"A map needs cells and two components. There are {number:,} cells and {components} components."
+        )
     if isinstance(color, xr.DataArray) and color.dims != ("cell",):
-        message = f"The color of embedding_map must run over ('cell',). It runs over {color.dims}; pick one with select."
+        message = (
+            f"The color of embedding_map must run over ('cell',). It runs over {color.dims}; pick one with select."
+        )
         raise ParameterError(message)
     values = align_cells(color, scores) if isinstance(color, xr.DataArray) else sample_column(scores, color, cube=cube)
     chosen = even_order(number)[:MOST_POINTS]
@@ -79,8 +81,12 @@ def embedding_map(
     axes.set_xticks([])
     axes.set_yticks([])
     axes.margins(0.03)
-    drawn = f"{count_text(len(chosen))} of {count_text(number)} cells, evenly chosen" if len(chosen) < number else f"{count_text(number)} cells"
-    head(axes, title or f"Cells by {name.replace('_', ' ')}", note=f"{drawn}; one point is one cell.")
+    drawn = (
+        f"{count_text(len(chosen))} of {count_text(number)} cells, evenly chosen"
+        if len(chosen) < number
+        else f"{count_text(number)} cells"
+    )
+    head(figure, title or f"Cells by {name.replace('_', ' ')}", note=f"{drawn}; one point is one cell.")
     return figure
 
 

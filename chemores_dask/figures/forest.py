@@ -13,13 +13,12 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from chemores_dask.checks import check_variables
 from chemores_dask.figures.number_text import count_text, number_text, p_text, shown_name
 from chemores_dask.figures.recorded import labels_along, number_of, recorded_parameters
+from chemores_dask.figures.side_columns import Column, write_columns
 from chemores_dask.figures.style import (
-    INK,
     MAIN,
     NEUTRAL,
     SMALL,
     SOFT_INK,
-    TICK,
     dress,
     head,
     message_figure,
@@ -27,7 +26,9 @@ from chemores_dask.figures.style import (
     thousands,
 )
 
-VARIABLES = tuple(f"cox_model_{name}" for name in ("hazard_ratio", "hazard_ratio_lower", "hazard_ratio_upper", "p_value"))
+VARIABLES = tuple(
+    f"cox_model_{name}" for name in ("hazard_ratio", "hazard_ratio_lower", "hazard_ratio_upper", "p_value")
+)
 WIDEST = 1e3
 TICKS = np.array([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000])
 
@@ -51,7 +52,7 @@ def forest(model: xr.Dataset, *, labels: Mapping[str, str] | None = None) -> Fig
         return message_figure("The model has no terms to draw.")
     ratio, low, high, p_value = (model[name].values.astype(float) for name in VARIABLES)
     terms = [str((labels or {}).get(term, term)) for term in labels_along(model, "term")]
-    figure = new_figure(width=8.4, height=1.95 + 0.36 * max(len(terms), 2))
+    figure = new_figure(width=8.4, height=1.15 + 0.36 * max(len(terms), 2))
     axes = figure.add_subplot()
     left, right = _limits(low, high, ratio)
     axes.set_xscale("log")
@@ -69,7 +70,7 @@ def forest(model: xr.Dataset, *, labels: Mapping[str, str] | None = None) -> Fig
     axes.spines["left"].set_visible(False)
     level = recorded_parameters(model).get("level", 0.95)
     _write_columns(axes, ratio, low, high, p_value, level=float(level))
-    _write_head(axes, model)
+    _write_head(figure, model)
     return figure
 
 
@@ -99,16 +100,20 @@ def _draw_term(axes: Axes, place: int, row: tuple[float, float, float], *, withi
 def _write_columns(
     axes: Axes, ratio: np.ndarray, low: np.ndarray, high: np.ndarray, p_value: np.ndarray, *, level: float
 ) -> None:
-    beside = axes.get_yaxis_transform()
-    axes.text(1.03, -0.62, f"Ratio ({level:.0%} limits)", transform=beside, fontsize=SMALL, color=SOFT_INK, va="bottom")
-    axes.text(1.37, -0.62, "P (Wald)", transform=beside, fontsize=SMALL, color=SOFT_INK, va="bottom")
-    for place, (value, lower, upper, p) in enumerate(zip(ratio, low, high, p_value, strict=True)):
-        text = f"{number_text(value)} ({number_text(lower)} to {number_text(upper)})" if np.isfinite(value) else "–"
-        axes.text(1.03, place, text, transform=beside, va="center", fontsize=TICK, color=INK)
-        axes.text(1.37, place, p_text(p), transform=beside, va="center", fontsize=TICK, color=INK)
+    rows = list(zip(ratio, low, high, strict=True))
+    ratios = [number_text(value) if np.isfinite(value) else "–" for value in ratio]
+    limits = [
+        f"{number_text(lower)} to {number_text(upper)}" if np.isfinite(value) else "–" for value, lower, upper in rows
+    ]
+    columns = [
+        Column("ratio", ratios, bold=True),
+        Column(f"{level:.0%} limits", limits),
+        Column("P (Wald)", [p_text(p) for p in p_value]),
+    ]
+    write_columns(axes, columns)
 
 
-def _write_head(axes: Axes, model: xr.Dataset) -> None:
+def _write_head(figure: Figure, model: xr.Dataset) -> None:
     patients, events = number_of(model, "cox_model_patients"), number_of(model, "cox_model_events")
     concordance = number_of(model, "cox_model_concordance")
     note = f"Concordance {number_text(concordance)}. " if np.isfinite(concordance) else ""
@@ -116,5 +121,5 @@ def _write_head(axes: Axes, model: xr.Dataset) -> None:
     note += f"Likelihood ratio test of the whole model: P {'' if p_text(overall).startswith('<') else '= '}{p_text(overall)}."
     warning = str(model.attrs.get("note", ""))
     if warning:
-        note += f"\n{shown_name(warning, longest=110)}"
-    head(axes, f"Cox model: n = {count_text(patients)} patients, {count_text(events)} events", note=note)
+        note += f"\n{shown_name(warning, longest=240)}"
+    head(figure, f"Cox model: n = {count_text(patients)} patients, {count_text(events)} events", note=note)

@@ -115,7 +115,7 @@ def check_figure(figure: Mapping[str, object], *, analyses: Mapping[str, str]) -
         raise ParameterError(message)
     entry = FIGURES[str(kind)]
     if "step" not in figure:
-        message = f"A figure must name the step that it draws. {kind!r} does not; add step = \"…\"."
+        message = f'A figure must name the step that it draws. {kind!r} does not; add step = "…".'
         raise ParameterError(message)
     _check_step(figure["step"], str(kind), "step", entry.draws, analyses)
     for option, value in figure.items():
@@ -123,7 +123,9 @@ def check_figure(figure: Mapping[str, object], *, analyses: Mapping[str, str]) -
             continue
         if option not in entry.options:
             known = listed((*ALWAYS, *entry.options))
-            message = f"A figure {kind!r} has no option {option!r}. Its options: {known}.{_close(option, entry.options)}"
+            message = (
+                f"A figure {kind!r} has no option {option!r}. Its options: {known}.{_close(option, entry.options)}"
+            )
             raise ParameterError(message)
         if option in entry.steps:
             _check_step(value, str(kind), option, entry.steps[option], analyses)

@@ -106,7 +106,7 @@ def p_text(value: float) -> str:
     Examples
     --------
     >>> [p_text(value) for value in (0.0000321, 0.0123, 0.5, 1.0, float("nan"), 0.0)]
-    ['3.2e-05', '0.012', '0.50', '1.00', 'not available', '< 1e-300']
+    ['3.2e-05', '0.012', '0.50', '1.0', 'not available', '< 1e-300']
     """
     if math.isnan(value):
         return MISSING
@@ -114,7 +114,7 @@ def p_text(value: float) -> str:
         return "< 1e-300"
     if value < 9.995e-4:
         return f"{value:.1e}"
-    return f"{value:.2f}" if value >= 0.0995 else f"{value:.2g}"
+    return f"{value:#.2g}"
 
 
 def p_sentence(value: float) -> str:
@@ -132,7 +132,7 @@ def p_sentence(value: float) -> str:
     Examples
     --------
     >>> p_sentence(0.0), p_sentence(0.04)
-    ('P < 1e-300', 'P = 0.04')
+    ('P < 1e-300', 'P = 0.040')
     """
     text = p_text(value)
     return f"P {text}" if text.startswith("<") else f"P {text}" if text == MISSING else f"P = {text}"

@@ -47,7 +47,9 @@ def label_points(
     for number, name in enumerate(names):
         label = _label(axes, shown_name(name), (x[number], y[number]))
         size = label.get_window_extent()
-        place = _free_place(points[number], (size.width, size.height), inside, taken[:number] + taken[number + 1 :], scale)
+        place = _free_place(
+            points[number], (size.width, size.height), inside, taken[:number] + taken[number + 1 :], scale
+        )
         if place is None:
             label.remove()
             continue

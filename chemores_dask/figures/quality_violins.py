@@ -13,12 +13,12 @@ from chemores_dask.checks import check_variables
 from chemores_dask.figures.cell_labels import ordered_labels, samples_of
 from chemores_dask.figures.number_text import count_text, share_text, shown_name
 from chemores_dask.figures.recorded import recorded_parameters
+from chemores_dask.figures.side_columns import Column, write_columns
 from chemores_dask.figures.style import (
     HIGHLIGHT,
     INK,
     MAIN,
     PALE,
-    SMALL,
     SOFT_INK,
     TICK,
     dress,
@@ -61,7 +61,7 @@ def quality_violins(quality: xr.Dataset) -> Figure:
     names = ordered_labels(samples)
     keep = quality["cell_keep"].values.astype(bool)
     rows = [np.flatnonzero(samples == name) for name in names]
-    figure = new_figure(width=9.2, height=1.75 + 0.34 * max(len(names), 2))
+    figure = new_figure(width=9.2, height=1.0 + 0.34 * max(len(names), 2))
     panels = figure.subplots(1, len(PANELS), sharey=True)
     limits = recorded_parameters(quality).get("limits", {})
     for axes, (variable, (label, logarithmic, limit)) in zip(panels, PANELS.items(), strict=True):
@@ -74,7 +74,7 @@ def quality_violins(quality: xr.Dataset) -> Figure:
     panels[0].set_ylim(len(names) - 0.35, -0.65)
     _write_counts(panels[-1], rows, keep)
     head(
-        panels[0],
+        figure,
         f"{count_text(keep.sum())} of {count_text(keep.size)} cells kept ({share_text(keep.mean())})",
         note="Pale: all cells. Dark: kept cells, with their median. Dashes: limits.",
     )
@@ -119,10 +119,6 @@ def _draw_limits(axes: Axes, limits: Mapping[str, object], limit: str) -> None:
 
 
 def _write_counts(axes: Axes, rows: list[np.ndarray], keep: np.ndarray) -> None:
-    beside = axes.get_yaxis_transform()
-    axes.text(1.04, -0.72, "kept", transform=beside, fontsize=SMALL, color=SOFT_INK, ha="left", va="bottom")
-    axes.text(1.24, -0.72, "of cells", transform=beside, fontsize=SMALL, color=SOFT_INK, ha="left", va="bottom")
-    for place, cells in enumerate(rows):
-        share = share_text(float(keep[cells].mean()) if cells.size else float("nan"))
-        axes.text(1.04, place, share, transform=beside, fontsize=TICK, color=INK, va="center")
-        axes.text(1.24, place, count_text(cells.size), transform=beside, fontsize=TICK, color=SOFT_INK, va="center")
+    shares = [share_text(float(keep[cells].mean()) if cells.size else float("nan")) for cells in rows]
+    numbers = [count_text(cells.size) for cells in rows]
+    write_columns(axes, [Column("kept", shares), Column("of cells", numbers, [SOFT_INK] * len(numbers))])

@@ -17,7 +17,6 @@ from chemores_dask.figures.style import (
     INK,
     MAIN,
     NEUTRAL,
-    SMALL,
     TICK,
     dress,
     head,
@@ -63,9 +62,7 @@ def score_distribution(
     MissingVariableError
         If the column is not there.
     """
-    check_variables(
-        scores, ["cell_score"], dims=("cell", "gene_set"), what="the result", caller="score_distribution"
-    )
+    check_variables(scores, ["cell_score"], dims=("cell", "gene_set"), what="the result", caller="score_distribution")
     name = _gene_set(scores, gene_set, states)
     values = scores["cell_score"].isel(gene_set=labels_along(scores, "gene_set").index(name)).values.astype(float)
     if not np.isfinite(values).any():
@@ -74,7 +71,7 @@ def score_distribution(
     order = cube[by].values if by is not None and cube is not None and by in cube.coords else None
     shown = ordered_labels(groups, order=order)
     threshold = float("nan") if states is None else number_of(states, "state_threshold")
-    figure = new_figure(height=1.7 + (0.95 if len(shown) <= 6 else 0.5) * len(shown))
+    figure = new_figure(height=0.9 + (0.95 if len(shown) <= 6 else 0.5) * len(shown))
     rows = np.atleast_1d(figure.subplots(len(shown), 1, sharex=True))
     finite = values[np.isfinite(values)]
     low, high = float(finite.min()), float(finite.max())
@@ -83,7 +80,7 @@ def score_distribution(
     for axes, group in zip(rows, shown, strict=True):
         _draw_row(axes, values[groups == group], edges=edges, threshold=threshold, group=group)
     dress(rows[-1], x=f"Score of {shown_name(name)} ({scores['cell_score'].attrs.get('units', 'log expression')})")
-    _write_heads(rows[0], values, name=name, threshold=threshold, states=states)
+    _write_heads(figure, values, name=name, threshold=threshold, states=states)
     return figure
 
 
@@ -124,12 +121,10 @@ def _draw_row(axes: Axes, values: np.ndarray, *, edges: np.ndarray, threshold: f
                   fontweight="bold")  # fmt: skip
 
 
-def _write_heads(axes: Axes, values: np.ndarray, *, name: str, threshold: float, states: xr.Dataset | None) -> None:
+def _write_heads(figure: Figure, values: np.ndarray, *, name: str, threshold: float, states: xr.Dataset | None) -> None:
     note = "Area of each histogram: 1. Cells are described, not tested: patients are the replicates."
     if states is not None and np.isfinite(threshold):
         fit = number_of(states, "state_goodness_of_fit")
         quality = f", goodness of variance fit {number_text(fit)}" if np.isfinite(fit) else ""
         note = f"Dashes: threshold {number_text(threshold)} by natural breaks{quality}.\n{note}"
-    head(axes, f"Score of {shown_name(name)} in {count_text(np.isfinite(values).sum())} cells", note=note)
-    axes.title.set_fontsize(12.5)
-    axes.tick_params(labelsize=SMALL)
+    head(figure, f"Score of {shown_name(name)} in {count_text(np.isfinite(values).sum())} cells", note=note)

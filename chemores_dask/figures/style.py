@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import numpy as np
 from matplotlib import colormaps
@@ -33,6 +34,8 @@ TICK = 9.5
 SMALL = 8.5
 
 DOTS_PER_INCH = 160
+MARGIN = 8.0
+"""Points around the head of a figure."""
 
 
 def new_figure(*, width: float = 7.2, height: float = 4.4) -> Figure:
@@ -48,6 +51,7 @@ def new_figure(*, width: float = 7.2, height: float = 4.4) -> Figure:
     Figure, drawn by Agg: it needs no screen and no pyplot.
     """
     figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(w_pad=MARGIN / 72, h_pad=MARGIN / 72)
     FigureCanvasAgg(figure)
     return figure
 
@@ -96,34 +100,32 @@ def dress(axes: Axes, *, x: str = "", y: str = "", grid: str = "") -> None:
     axes.set_axisbelow(True)
 
 
-def head(axes: Axes, title: str, *, note: str = "") -> None:
-    """Write the claim of the picture above it, and n and tests in a second, lighter text.
+def head(figure: Figure, title: str, *, note: str = "") -> None:
+    """Write the claim of the picture above it, and n and tests below the claim in a lighter text.
+
+    The figure grows by the height of both, so that the picture itself stays as large as it is. Long lines of the note are broken.
 
     Parameters
     ----------
-    axes
-        The upper left axes.
+    figure
+        Call this once per figure, before anything is measured.
     title
         One line.
     note
         Further lines.
     """
-    lines = note.count("\n") + 1 if note else 0
-    axes.set_title(title, loc="left", fontsize=TITLE, fontweight="bold", color=INK, pad=8 + 13.5 * lines)
-    if note:
-        axes.annotate(
-            note,
-            xy=(0, 1),
-            xycoords="axes fraction",
-            xytext=(0, 6),
-            textcoords="offset points",
-            ha="left",
-            va="bottom",
-            fontsize=NOTE,
-            color=SOFT_INK,
-            linespacing=1.25,
-            annotation_clip=False,
-        )
+    points = 72 * figure.get_figwidth()
+    broken = [part for line in note.split("\n") if line for part in wrap(line, width=int(points / (NOTE * 0.545)))]
+    inches = (MARGIN + 1.5 * TITLE + 1.35 * NOTE * len(broken)) / 72
+    height = figure.get_figheight() + inches
+    figure.set_figheight(height)
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - inches / height))
+    left, top = MARGIN / points, 1 - MARGIN / 72 / height
+    figure.text(left, top, title, fontsize=TITLE, fontweight="bold", color=INK, va="top", ha="left", gid="title")
+    below = top - 1.5 * TITLE / 72 / height
+    figure.text(
+        left, below, "\n".join(broken), fontsize=NOTE, color=SOFT_INK, va="top", ha="left", linespacing=1.25, gid="note"
+    )
 
 
 def category_colors(number: int) -> list[str]:

@@ -84,7 +84,7 @@ def survival_curves(
     if not curves.sizes["group"] or not curves.sizes["time"]:
         return message_figure("There are no patients to draw.")
     drawn = _read_curves(curves, labels or {})
-    figure = new_figure(width=7.6, height=4.5 + 0.24 * len(drawn))
+    figure = new_figure(width=7.6, height=3.7 + 0.24 * len(drawn))
     upper, table = figure.subplots(2, 1, sharex=True, height_ratios=[3.6, 0.24 * len(drawn) + 0.22])
     for curve in drawn:
         _draw_curve(upper, curve, band=len(drawn) <= MOST_BANDS)
@@ -98,13 +98,15 @@ def survival_curves(
     if len(drawn) > 1 or drawn[0].label != EVERYBODY:
         _write_labels(upper, drawn, last)
     _write_table(table, drawn, ticks=[tick for tick in upper.get_xticks() if 0 <= tick <= last], time_label=time_label)
-    _write_head(upper, drawn, title, _test_lines(log_rank, cox, curves))
+    _write_head(figure, drawn, title, _test_lines(log_rank, cox, curves))
     return figure
 
 
 def _read_curves(curves: xr.Dataset, names: Mapping[str, str]) -> list[_Curve]:
     groups = labels_along(curves, "group")
-    time = curves["time"].values.astype(float) if "time" in curves.coords else np.arange(curves.sizes["time"], dtype=float)
+    time = (
+        curves["time"].values.astype(float) if "time" in curves.coords else np.arange(curves.sizes["time"], dtype=float)
+    )
     read = []
     for place, (group, color) in enumerate(zip(groups, category_colors(len(groups)), strict=True)):
         part = curves.isel(group=place)
@@ -135,24 +137,54 @@ def _draw_curve(axes: Axes, curve: _Curve, *, band: bool) -> None:
         whole = curve.survival == 1  # log-log limits are not defined before the first event
         lower, upper = np.where(whole, 1.0, curve.lower), np.where(whole, 1.0, curve.upper)
         known = np.isfinite(lower) & np.isfinite(upper)
-        axes.fill_between(curve.time, lower, upper, where=known, step="post", color=curve.color, alpha=0.14, linewidth=0, zorder=1)
-    axes.step(curve.time, curve.survival, where="post", color=curve.color, linewidth=2, linestyle=curve.line, gid="curve", zorder=3)
+        axes.fill_between(
+            curve.time, lower, upper, where=known, step="post", color=curve.color, alpha=0.14, linewidth=0, zorder=1
+        )
+    axes.step(
+        curve.time,
+        curve.survival,
+        where="post",
+        color=curve.color,
+        linewidth=2,
+        linestyle=curve.line,
+        gid="curve",
+        zorder=3,
+    )
     marked = curve.censored > 0
-    axes.plot(curve.time[marked], curve.survival[marked], "|", color=curve.color, markersize=6, markeredgewidth=1, gid="censored", zorder=4)
+    axes.plot(
+        curve.time[marked],
+        curve.survival[marked],
+        "|",
+        color=curve.color,
+        markersize=6,
+        markeredgewidth=1,
+        gid="censored",
+        zorder=4,
+    )
 
 
 def _write_labels(axes: Axes, drawn: list[_Curve], last: float) -> None:
     places = spread_labels([curve.survival[-1] for curve in drawn], gap=0.062)
     for curve, place in zip(drawn, places, strict=True):
         end = curve.survival[-1]
-        axes.plot([curve.time[-1], last * 1.035], [end, place], color=curve.color, linewidth=0.6, alpha=0.6, clip_on=False)
-        axes.text(last * 1.04, place, shown_name(curve.label), color=curve.color, fontsize=TICK, fontweight="bold", va="center")
+        axes.plot(
+            [curve.time[-1], last * 1.035], [end, place], color=curve.color, linewidth=0.6, alpha=0.6, clip_on=False
+        )
+        axes.text(
+            last * 1.04,
+            place,
+            shown_name(curve.label, longest=20),
+            color=curve.color,
+            fontsize=TICK,
+            fontweight="bold",
+            va="center",
+        )
 
 
 def _write_table(axes: Axes, drawn: list[_Curve], *, ticks: list[float], time_label: str) -> None:
     rows = np.arange(len(drawn))
     axes.set_ylim(len(drawn) - 0.4, -0.6)
-    axes.set_yticks(rows, [shown_name(curve.label) for curve in drawn])
+    axes.set_yticks(rows, [shown_name(curve.label, longest=20) for curve in drawn])
     for row, curve in zip(rows, drawn, strict=True):
         for tick in ticks:
             later = np.flatnonzero(curve.time[1:] >= tick)
@@ -162,9 +194,8 @@ def _write_table(axes: Axes, drawn: list[_Curve], *, ticks: list[float], time_la
     for label, curve in zip(axes.get_yticklabels(), drawn, strict=True):
         label.set_color(curve.color)
         label.set_fontsize(SMALL)
-    for side in ("left",):
-        axes.spines[side].set_visible(False)
-    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0, pad=14)
     axes.set_title("Patients at risk", loc="left", fontsize=SMALL, color=SOFT_INK, pad=3)
 
 
@@ -174,7 +205,9 @@ def _test_lines(log_rank: xr.Dataset | None, cox: xr.Dataset | None, curves: xr.
         degrees = number_of(log_rank, "log_rank_degrees_of_freedom")
         count = f" ({degrees:.0f} degrees of freedom)" if degrees > 1 else ""
         number = int(log_rank["log_rank_patients"].sum()) if "log_rank_patients" in log_rank else 0
-        lines.append(f"Log-rank test{count}: {p_sentence(number_of(log_rank, 'log_rank_p_value'))} (n = {count_text(number)} patients)")
+        lines.append(
+            f"Log-rank test{count}: {p_sentence(number_of(log_rank, 'log_rank_p_value'))} (n = {count_text(number)} patients)"
+        )
     if cox is not None:
         level = recorded_parameters(cox).get("level", 0.95)
         for place, term in enumerate(labels_along(cox, "term")[:3]):
@@ -188,12 +221,16 @@ def _test_lines(log_rank: xr.Dataset | None, cox: xr.Dataset | None, curves: xr.
                 f"Wald {p_sentence(p_value)} (n = {count_text(number_of(cox, 'cox_model_patients'))} patients)"
             )
     level = recorded_parameters(curves).get("level")
-    bands = f"Bands: {float(level):.0%} confidence limits. " if isinstance(level, (int, float)) else "Bands: confidence limits. "
+    bands = (
+        f"Bands: {float(level):.0%} confidence limits. "
+        if isinstance(level, (int, float))
+        else "Bands: confidence limits. "
+    )
     lines.append((bands if curves.sizes["group"] <= MOST_BANDS else "") + "Ticks: patients last seen alive.")
     return lines
 
 
-def _write_head(axes: Axes, drawn: list[_Curve], title: str, lines: list[str]) -> None:
+def _write_head(figure: Figure, drawn: list[_Curve], title: str, lines: list[str]) -> None:
     patients, events = sum(curve.patients for curve in drawn), sum(curve.events for curve in drawn)
     counts = f"{count_text(patients)} patients, {count_text(events)} events"
     groups = "; ".join(f"{shown_name(c.label)} {count_text(c.patients)} ({count_text(c.events)})" for c in drawn)
@@ -201,4 +238,4 @@ def _write_head(axes: Axes, drawn: list[_Curve], title: str, lines: list[str]) -
         lines = [f"Patients (events): {groups}", *lines]
     if not events:
         lines = ["No events: survival cannot be compared.", *lines]
-    head(axes, shown_name(title, longest=70) if title else f"Survival: {counts}", note="\n".join(lines))
+    head(figure, shown_name(title, longest=70) if title else f"Survival: {counts}", note="\n".join(lines))

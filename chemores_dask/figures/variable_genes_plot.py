@@ -38,10 +38,14 @@ def variable_genes_plot(genes: xr.Dataset, *, labels: int = 12) -> Figure:
     MissingVariableError
         If there is neither a normalized variance nor a normalized dispersion.
     """
-    check_variables(genes, ["gene_mean", "gene_variable"], dims=("gene",), what="the result", caller="variable_genes_plot")
+    check_variables(
+        genes, ["gene_mean", "gene_variable"], dims=("gene",), what="the result", caller="variable_genes_plot"
+    )
     height = next((name for name in HEIGHTS if name in genes), None)
     if height is None:
-        message = f"variable_genes_plot needs one of {', '.join(HEIGHTS)}. Got the variables {', '.join(map(str, genes))}."
+        message = (
+            f"variable_genes_plot needs one of {', '.join(HEIGHTS)}. Got the variables {', '.join(map(str, genes))}."
+        )
         raise MissingVariableError(message)
     mean, spread = genes["gene_mean"].values.astype(float), genes[height].values.astype(float)
     chosen = genes["gene_variable"].values.astype(bool)
@@ -62,7 +66,7 @@ def variable_genes_plot(genes: xr.Dataset, *, labels: int = 12) -> Figure:
     axes.text(0.99, 0.02, f"gray: {count_text((shown & ~chosen).sum())} other genes", transform=axes.transAxes, ha="right",
               fontsize=8.5, color=NEUTRAL)  # fmt: skip
     head(
-        axes,
+        figure,
         f"{count_text(chosen.sum())} variable genes of {count_text(chosen.size)}",
         note="Blue: chosen genes; the most variable ones are named.",
     )

@@ -53,7 +53,7 @@ def variance_explained(components: xr.Dataset) -> Figure:
         color=NEUTRAL,
     )
     head(
-        left,
+        figure,
         f"{ratio.size} components explain {share_text(float(ratio.sum()))} of the variance",
         note="Share of the variance of all genes used; most of the rest is counting noise.",
     )

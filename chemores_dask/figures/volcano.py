@@ -8,10 +8,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from chemores_dask.checks import check_between, check_variables
-from chemores_dask.figures.number_text import TINY, count_text, p_text
+from chemores_dask.figures.number_text import TINY, count_text
 from chemores_dask.figures.point_labels import label_points
 from chemores_dask.figures.recorded import labels_along
-from chemores_dask.figures.style import HIGHLIGHT, MAIN, NEUTRAL, SMALL, SOFT_INK, dress, head, message_figure, new_figure
+from chemores_dask.figures.style import (
+    HIGHLIGHT,
+    MAIN,
+    NEUTRAL,
+    SMALL,
+    SOFT_INK,
+    dress,
+    head,
+    message_figure,
+    new_figure,
+)
 
 VARIABLES = ("cox_coefficient", "cox_p_value", "cox_q_value")
 
@@ -42,7 +52,7 @@ def volcano(scan: xr.Dataset, *, q: float = 0.05, labels: int = 15) -> Figure:
         return message_figure("No gene could be fitted, so there is nothing to draw.")
     height = -np.log10(np.maximum(p_value, TINY))
     found = usable & (q_value < q)
-    figure = new_figure(width=7.4, height=5.0)
+    figure = new_figure(width=7.4, height=4.5)
     axes = figure.add_subplot()
     for members, color, name in (
         (usable & ~found, "#B4BAC2", "other"),
@@ -56,14 +66,33 @@ def volcano(scan: xr.Dataset, *, q: float = 0.05, labels: int = 15) -> Figure:
     axes.set_ylim(0, float(height[usable].max()) * 1.14 + 0.1)
     axes.axvline(0, color=NEUTRAL, linewidth=0.8, zorder=0)
     _draw_threshold(axes, height[found], q)
-    dress(axes, x="Cox coefficient (log hazard ratio per unit of expression)", y="Evidence, −log10 P (Wald test)", grid="y")
+    dress(
+        axes,
+        x="Cox coefficient (log hazard ratio per unit of expression)",
+        y="Evidence, −log10 P (Wald test)",
+        grid="y",
+    )
     worse, better = int((found & (coefficient > 0)).sum()), int((found & (coefficient <= 0)).sum())
     for place, side, text, color in (
         (0.01, "left", f"◀ longer survival: {count_text(better)} genes", MAIN),
         (0.99, "right", f"shorter survival: {count_text(worse)} genes ▶", HIGHLIGHT),
     ):
-        axes.text(place, 0.985, text, transform=axes.transAxes, ha=side, va="top", fontsize=SMALL, color=color, fontweight="bold")
-    head(axes, f"{count_text(found.sum())} of {count_text(usable.sum())} genes with q < {p_text(q)}", note=_note(scan, usable))
+        axes.text(
+            place,
+            0.985,
+            text,
+            transform=axes.transAxes,
+            ha=side,
+            va="top",
+            fontsize=SMALL,
+            color=color,
+            fontweight="bold",
+        )
+    head(
+        figure,
+        f"{count_text(found.sum())} of {count_text(usable.sum())} genes with q < {q:g}",
+        note=_note(scan, usable),
+    )
     _name_genes(axes, scan, members=found if found.any() else usable, p_value=p_value, height=height, labels=labels)
     return figure
 
@@ -73,7 +102,7 @@ def _draw_threshold(axes: Axes, heights: np.ndarray, q: float) -> None:
         return
     least = float(heights.min())
     axes.axhline(least, color=NEUTRAL, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0, gid="threshold")
-    axes.annotate(f"q = {p_text(q)}", xy=(0, least), xycoords=axes.get_yaxis_transform(), xytext=(3, 2), textcoords="offset points",
+    axes.annotate(f"q = {q:g}", xy=(0, least), xycoords=axes.get_yaxis_transform(), xytext=(3, 2), textcoords="offset points",
                   fontsize=SMALL, color=SOFT_INK)  # fmt: skip
 
 
@@ -92,7 +121,9 @@ def _note(scan: xr.Dataset, usable: np.ndarray) -> str:
         if variable in scan:
             numbers = scan[variable].values[usable]
             low, high = int(numbers.min()), int(numbers.max())
-            parts.append(f"{count_text(low)} {word}" if low == high else f"{count_text(low)} to {count_text(high)} {word}")
+            parts.append(
+                f"{count_text(low)} {word}" if low == high else f"{count_text(low)} to {count_text(high)} {word}"
+            )
     lines = "n = " + ", ".join(parts) + ". " if parts else ""
     lines += "q: Benjamini-Hochberg over the genes fitted."
     left_out = int((~usable).sum())

@@ -20,6 +20,7 @@ from chemores_dask.errors import CountsError, FormatError
 from chemores_dask.ingest.counts_check import whole_counts
 from chemores_dask.ingest.row_buckets import Entries, rows_from_entries
 from chemores_dask.ingest.source import (
+    ENSEMBL,
     GENE_EXPRESSION,
     BlockLimit,
     Header,
@@ -34,7 +35,7 @@ from chemores_dask.ingest.table_text import detect_delimiter, first_lines, open_
 FORMAT = "plate_table"
 PREVIEW_GENES = 200
 CHUNK_VALUES = 2**21
-JOINED_NAME = r"^(?P<identifier>ENS[A-Z]{0,6}G\d{6,}(?:\.\d+)?(?:_PAR_Y)?)[-_|](?P<rest>.+)$"
+JOINED_NAME = r"^(?P<identifier>ENS[A-Z]{0,6}G\d{6,}(?:\.\d+)?(?:_PAR_Y)?)(?P<separator>[-_|])(?P<rest>.+)$"
 STATISTICS = r"^(?:__|N_(?:unmapped|multimapping|noFeature|ambiguous))"
 MOST_BIOTYPES = 80
 EXPECTED_SPARSITY = 0.1
@@ -101,38 +102,26 @@ def split_row_names(names: Sequence[str]) -> pd.DataFrame:
     [['ENSG00000206503.13', 'HLA-A'], ['', 'ERCC-00002']]
     """
     series = pd.Series(list(names), dtype=object)
-    if not series.str.match(JOINED_NAME).any():
+    parts = series.str.extract(JOINED_NAME)
+    joined = parts["identifier"].notna()
+    if not joined.any():
         table = gene_table(symbols=series)
     else:
-        parts = series.str.extract(JOINED_NAME)
-        separator = (
-            "|"
-            if series.str.contains("|", regex=False).any()
-            else "-"
-            if series.str.match(r"^ENS\w+G[\d.]+(?:_PAR_Y)?-").any()
-            else "_"
-        )
-        pieces = parts["rest"].str.rsplit(separator, n=1)
-        last = pieces.str[-1].where(pieces.str.len() == 2)
-        has_biotype = last.notna().any() and last.nunique() <= min(MOST_BIOTYPES, max(1, last.notna().sum()))
-        inside = (
-            pieces.str[0].where(pieces.str.len() == 2, parts["rest"])
-            if has_biotype and _mostly_joined(last, parts)
-            else parts["rest"]
-        )
-        bare = parts["identifier"].isna()
-        ensembl = series.str.match(r"^ENS[A-Z]{0,6}G\d{6,}")
-        identifiers = parts["identifier"].where(~bare, series.where(ensembl, ""))
-        symbols = inside.where(~bare, series.where(~ensembl, ""))
-        table = gene_table(identifiers=identifiers, symbols=symbols)
+        ensembl = series.str.match(ENSEMBL)
+        identifiers = parts["identifier"].where(joined, series.where(ensembl, ""))
+        table = gene_table(identifiers=identifiers, symbols=_symbols(parts).where(joined, series.where(~ensembl, "")))
     statistics = series.str.match(STATISTICS).to_numpy()
     table["feature_type"] = np.where(statistics, "Counting statistics", GENE_EXPRESSION).astype(object)
     return table
 
 
-def _mostly_joined(last: pd.Series, parts: pd.DataFrame) -> bool:
-    """Tell whether nearly every joined name has a last part, as names with biotypes do."""
-    return bool(last.notna().sum() >= 0.9 * parts["identifier"].notna().sum())
+def _symbols(parts: pd.DataFrame) -> pd.Series:
+    """Take the biotype off what follows the identifier, if nearly every name has one of few different ones."""
+    separator = parts["separator"].mode()[0]
+    pieces = parts["rest"].str.rsplit(separator, n=1)
+    biotype = pieces.str[-1].where(pieces.str.len() == 2)
+    has_biotype = biotype.notna().sum() >= 0.9 * parts["rest"].notna().sum() and biotype.nunique() <= MOST_BIOTYPES
+    return pieces.str[0] if has_biotype else parts["rest"]
 
 
 def _layout(path: Path) -> TableLayout:

@@ -133,7 +133,7 @@ def _fit_gene(
     b, covariance, log_likelihood, _, status = fit_efron(design, risk, start, max_iterations)
     if status != OK:
         return np.nan, np.nan, log_likelihood, without[2], status
-    return b[q], math.sqrt(covariance[q, q]), log_likelihood, without[2], status
+    return float(b[q]), math.sqrt(covariance[q, q]), log_likelihood, without[2], status
 
 
 @jit

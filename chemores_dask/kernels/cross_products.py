@@ -282,6 +282,7 @@ class CrossProductBlock:
     positions: Vector
 
     def __call__(self, rows: Block, columns: Columns) -> CrossProductSums:
+        """Sums of one block."""
         chosen = chosen_columns(rows, self.positions)
         return CrossProductSums(
             gram=gram_matrix(chosen),
@@ -320,7 +321,9 @@ class ProjectionBlock:
     basis_weights: Matrix
 
     def __call__(self, rows: Block, columns: Columns) -> Matrix:
-        return chosen_columns(rows, self.positions) @ self.weights - as_matrix(columns[BASIS]) @ self.basis_weights
+        """Rows of one block by components."""
+        projected: Matrix = chosen_columns(rows, self.positions) @ self.weights
+        return projected - as_matrix(columns[BASIS]) @ self.basis_weights
 
 
 @dataclass(frozen=True)
@@ -336,6 +339,7 @@ class WeightedSumsBlock:
     weights: sp.csr_matrix
 
     def __call__(self, rows: Block, columns: Columns) -> Matrix:
+        """Rows of one block by sums."""
         del columns
         product = np.zeros((rows.shape[0], self.weights.shape[1]))
         weights = (self.weights.indptr, self.weights.indices, self.weights.data)
@@ -348,6 +352,7 @@ class ColumnSumsBlock:
     """Sums the columns of one block in float64; a state that merges by ``+``, with the number of rows last."""
 
     def __call__(self, rows: Block, columns: Columns) -> Vector:
+        """Sums of one block, and its number of rows."""
         del columns
         sums = np.bincount(rows.indices, weights=rows.data, minlength=rows.shape[1])
         return np.append(sums, rows.shape[0])

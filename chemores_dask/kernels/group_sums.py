@@ -69,7 +69,9 @@ def merge_group_sums(first: GroupSums, second: GroupSums) -> GroupSums:
         total[of_first] = array
         total[of_second] += other
         if total.dtype.kind == "i" and np.any(total[of_second] < other):
-            message = f"Sums of counts must stay below 2**63. The {name!r} passed it; check the counts for wrong values."
+            message = (
+                f"Sums of counts must stay below 2**63. The {name!r} passed it; check the counts for wrong values."
+            )
             raise CountsError(message)
         merged[name] = total
     return GroupSums(codes, merged)

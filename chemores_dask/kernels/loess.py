@@ -51,7 +51,9 @@ def loess_trend(x: Vector, y: Vector, *, span: float) -> Vector:
     """
     if len(x) < LIBRARY_POINTS:
         return local_quadratic(x, y, span=span)
-    model = loess(np.ascontiguousarray(x, dtype=np.float64), np.ascontiguousarray(y, dtype=np.float64), span=span, degree=2)
+    model = loess(
+        np.ascontiguousarray(x, dtype=np.float64), np.ascontiguousarray(y, dtype=np.float64), span=span, degree=2
+    )
     try:
         model.fit()
     except ValueError:

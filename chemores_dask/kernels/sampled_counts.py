@@ -79,9 +79,15 @@ def bits_at(key: np.uint64, position: np.uint64) -> np.uint64:
 
 
 @jit
-def unit_of(bits: np.uint64) -> float:
-    """The number in [0, 1) that the upper 53 of 64 bits stand for."""
-    return float(np.uint64(bits) >> _SHIFTS[3]) * _UNIT
+def uniform_at(key: np.uint64, position: np.uint64) -> float:
+    """The uniform number in [0, 1) of a key at a position, from the upper 53 bits."""
+    return float(np.uint64(bits_at(key, position)) >> _SHIFTS[3]) * _UNIT
+
+
+@jit
+def noise_level_at(key: np.uint64, position: np.uint64) -> int:
+    """A number below 1024 for a key at a position, from the lowest 10 bits."""
+    return int(np.uint64(bits_at(key, position)) & _NOISE_MASK)
 
 
 @jit
@@ -122,7 +128,7 @@ def poisson_at(key: np.uint64, position: np.uint64, mean: float) -> int:
     mean
         Mean, not negative.
     """
-    uniform = unit_of(bits_at(key, position))
+    uniform = uniform_at(key, position)
     if uniform < 1.0 - mean:  # then it is below exp(-mean), and the number is 0
         return 0
     value = 0
@@ -130,7 +136,7 @@ def poisson_at(key: np.uint64, position: np.uint64, mean: float) -> int:
         value += poisson_by_inversion(uniform, _LARGEST_STEP_ZERO, _LARGEST_STEP)
         mean -= _LARGEST_STEP
         position = np.uint64(position) + _FAR
-        uniform = unit_of(bits_at(key, position))
+        uniform = uniform_at(key, position)
     return value + poisson_by_inversion(uniform, math.exp(-mean), mean)
 
 
@@ -174,11 +180,11 @@ def sample_counts(
         scale = depths[cell] / total
         for place in range(common):
             mean = scale * profiles.common_shares[state, place] * factors[cell, profiles.common_groups[place]]
-            mean *= profiles.noise[np.uint64(bits_at(key, np.uint64(place))) & _NOISE_MASK]
+            mean *= profiles.noise[noise_level_at(key, np.uint64(place))]
             row[profiles.common_genes[place]] = poisson_at(key, np.uint64(place), mean)
         number = poisson_at(key, np.uint64(common), scale * profiles.rare_shares[state] * factors[cell, 0])
         for draw in range(number):
-            uniform = unit_of(bits_at(key, np.uint64(common + 1 + draw)))
+            uniform = uniform_at(key, np.uint64(common + 1 + draw))
             rare = profiles.guide[state, int(uniform * steps)]
             while profiles.rare_cumulative[state, rare] <= uniform:
                 rare += 1

@@ -17,6 +17,7 @@ _BLAST_SHARES = (0.5, 0.3, 0.2)
 _NORMAL_SHARES = (0.4, 0.2, 0.3, 0.1)
 _MIXTURE_SPREAD = 0.4
 _NODES = 41
+_LARGEST_ALTERNATING = 10_000
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,6 @@ def planned_samples(design: SimulationDesign, *, seed: Seed) -> tuple[PlannedSam
             name = f"{patient}_{stage}"
             early = stage == design.before
             of_sample = generator.normal()
-            as_folder = design.formats == "mtx" or (design.formats == "alternate" and len(samples) % 2 == 0)
             samples.append(
                 PlannedSample(
                     name=name,
@@ -121,7 +121,7 @@ def planned_samples(design: SimulationDesign, *, seed: Seed) -> tuple[PlannedSam
                     stage=stage,
                     batch=f"batch_{number % design.batches + 1}",
                     subtype=design.subtypes[number % len(design.subtypes)],
-                    path=name if as_folder else f"{name}.h5",
+                    path=_path(name, len(samples), design=design),
                     malignant_share=_logit_normal(
                         design.malignant_share_before if early else design.malignant_share_after,
                         design.malignant_share_spread,
@@ -138,6 +138,15 @@ def planned_samples(design: SimulationDesign, *, seed: Seed) -> tuple[PlannedSam
                 )
             )
     return tuple(samples)
+
+
+def _path(name: str, number: int, *, design: SimulationDesign) -> str:
+    """Name of the folder or file of a sample, the number of which decides where forms alternate."""
+    alternate = design.formats == "alternate" or (
+        design.formats == "auto" and design.cells_per_sample <= _LARGEST_ALTERNATING
+    )
+    as_folder = design.formats == "mtx" or (alternate and number % 2 == 0)
+    return name if as_folder else f"{name}.h5"
 
 
 def _mixture(generator: np.random.Generator, shares: tuple[float, ...]) -> Vector:

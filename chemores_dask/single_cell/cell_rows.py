@@ -43,7 +43,9 @@ def planned_rows(cells: AnnData, *, caller: str, state_bytes: int = 0) -> tuple[
     """
     matrix = cells.X
     if matrix is None:
-        message = f"{caller} needs a matrix of cells by genes in X. Found none; put the matrix there, or open the cells anew."
+        message = (
+            f"{caller} needs a matrix of cells by genes in X. Found none; put the matrix there, or open the cells anew."
+        )
         raise InputError(message)
     if isinstance(matrix, da.Array):
         rows = as_rows(matrix)

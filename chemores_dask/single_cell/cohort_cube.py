@@ -26,7 +26,13 @@ RESULT = declare(
     Variable("cube_cells", ("sample", "state"), "i", unit="cells"),
     Variable("cube_count_sum", ("sample", "state", "gene"), "i", unit="counts"),
     Variable("cube_log_sum", ("sample", "state", "gene"), "f", unit="log(1 + scaled counts)", doc="sum over cells"),
-    Variable("cube_log_square_sum", ("sample", "state", "gene"), "f", unit="log(1 + scaled counts) squared", doc="sum over cells"),
+    Variable(
+        "cube_log_square_sum",
+        ("sample", "state", "gene"),
+        "f",
+        unit="log(1 + scaled counts) squared",
+        doc="sum over cells",
+    ),
     Variable("cube_detected", ("sample", "state", "gene"), "i", unit="cells", doc="cells with a count"),
 )
 
@@ -157,7 +163,11 @@ def coded(column: pd.Series, *, caller: str) -> tuple[Vector, Vector]:
             "drop these cells or give them a label."
         )
         raise InputError(message)
-    values = column.cat.remove_unused_categories() if isinstance(column.dtype, pd.CategoricalDtype) else column.astype("category")
+    values = (
+        column.cat.remove_unused_categories()
+        if isinstance(column.dtype, pd.CategoricalDtype)
+        else column.astype("category")
+    )
     labels = [str(label) for label in values.cat.categories]
     if len(set(labels)) != len(labels):
         message = f"Labels in the column {column.name!r} must differ as text. Got {listed(values.cat.categories)}; rename some."
@@ -180,7 +190,10 @@ def largest_group_count(codes: Vector, chunks: tuple[int, ...]) -> int:
     Number of groups, at least 1.
     """
     borders = np.cumsum((0, *chunks))
-    return max((len(np.unique(codes[start:stop])) for start, stop in zip(borders, borders[1:], strict=False)), default=1) or 1
+    return (
+        max((len(np.unique(codes[start:stop])) for start, stop in zip(borders, borders[1:], strict=False)), default=1)
+        or 1
+    )
 
 
 def sample_columns(

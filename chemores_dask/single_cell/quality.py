@@ -106,7 +106,9 @@ DROPLET_LEUKEMIA_LIMITS = QualityLimits(
 """For 10x libraries of cultured T-cell leukemia: the limits of the same study."""
 
 
-def quality(cells: AnnData, *, limits: QualityLimits = QualityLimits(), patterns: GenePatterns = GenePatterns()) -> xr.Dataset:  # noqa: B008
+def quality(
+    cells: AnnData, *, limits: QualityLimits = QualityLimits(), patterns: GenePatterns = GenePatterns()
+) -> xr.Dataset:  # noqa: B008
     """Totals, detected genes and shares of gene groups, per cell and per gene.
 
     Equal to scanpy's ``calculate_qc_metrics`` for the same groups of genes, with shares from 0 to 1 instead of percentages.
@@ -198,7 +200,9 @@ def gene_groups(genes: pd.DataFrame, patterns: GenePatterns) -> dict[str, Vector
         try:
             expression = re.compile(pattern)
         except re.error as error:
-            message = f"The pattern {name!r} must be a regular expression. Got {pattern!r}: {error}; see Python's re module."
+            message = (
+                f"The pattern {name!r} must be a regular expression. Got {pattern!r}: {error}; see Python's re module."
+            )
             raise ParameterError(message) from error
         members[name] = np.array([expression.match(symbol) is not None for symbol in symbols], dtype=bool)
     return members

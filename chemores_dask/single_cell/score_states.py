@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import xarray as xr
@@ -177,7 +178,7 @@ def _depths(values: Vector, breaks: Vector) -> tuple[Vector, Vector]:
     stretched = np.sort(_stretched(values))
     ordered = np.sort(values)
     starts = np.concatenate(([0], np.searchsorted(ordered, breaks, side="left"), [len(ordered)]))
-    means = np.array([stretched[a:b].mean() for a, b in zip(starts[:-1], starts[1:], strict=True)])
+    means = np.array([stretched[a:b].mean() for a, b in pairwise(starts)])
     depths = np.empty(len(breaks))
     sound = np.zeros(len(breaks), dtype=bool)
     for place in range(len(breaks)):

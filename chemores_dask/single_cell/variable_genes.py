@@ -34,12 +34,21 @@ ALGORITHM_REVISION = 1
 
 RESULT = declare(
     Variable("gene_mean", ("gene",), "f", unit="counts (seurat_v3) or scaled counts (seurat)", doc="over all cells"),
-    Variable("gene_variance", ("gene",), "f", unit="square of the unit of gene_mean", doc="over all cells, divisor n - 1"),
+    Variable(
+        "gene_variance", ("gene",), "f", unit="square of the unit of gene_mean", doc="over all cells, divisor n - 1"
+    ),
     Variable("gene_variance_normalized", ("gene",), "f", doc="seurat_v3: variance of clipped z scores", optional=True),
     Variable("gene_dispersion_normalized", ("gene",), "f", doc="seurat: z score of the log dispersion", optional=True),
     Variable("gene_variable", ("gene",), "b", doc="among the genes asked for"),
     Variable("gene_rank", ("gene",), "f", doc="from 0, the most variable gene; not a number where not ranked"),
-    Variable("gene_variable_batches", ("gene",), "i", unit="batches", doc="batches in which the gene is variable", optional=True),
+    Variable(
+        "gene_variable_batches",
+        ("gene",),
+        "i",
+        unit="batches",
+        doc="batches in which the gene is variable",
+        optional=True,
+    ),
 )
 
 METHODS = ("seurat", "seurat_v3")
@@ -162,7 +171,9 @@ def _seurat_v3(rows: Rows, codes: Vector, *, genes: int) -> tuple[dict[str, Vect
     sizes = sums.sums["cells"]
     count_sum, count_square_sum = sums.sums["count_sum"], sums.sums["count_square_sum"]
     mean = count_sum / sizes[:, None]
-    variance = np.stack([variance_of_counts(n, s, q) for n, s, q in zip(sizes, count_sum, count_square_sum, strict=True)])
+    variance = np.stack(
+        [variance_of_counts(n, s, q) for n, s, q in zip(sizes, count_sum, count_square_sum, strict=True)]
+    )
     expected = np.stack([expected_variance(m, v) for m, v in zip(mean, variance, strict=True)])
 
     limits = np.sqrt(expected * sizes[:, None]) + mean
@@ -263,7 +274,9 @@ class _ScaledMoments:
 
 
 def _merge_scaled(first: _ScaledState, second: _ScaledState) -> _ScaledState:
-    return _ScaledState(merge_moments(first.moments, second.moments), first.whole_values_only and second.whole_values_only)
+    return _ScaledState(
+        merge_moments(first.moments, second.moments), first.whole_values_only and second.whole_values_only
+    )
 
 
 def _check_logarithms(values: Vector) -> None:

@@ -109,10 +109,10 @@ def open_array(folder: Path, *, pipeline: str = PLAIN_PIPELINE, mode: str = "r")
     -------
     The array. Empty chunks are written too, so that a missing file is always a lost one.
     """
-    # An array takes its pipeline from the configuration when it is opened, and keeps it. The lock keeps two threads from restoring
+    # An array takes these choices from the configuration when it is opened, and keeps them. The lock keeps two threads from restoring
     # each other's choice.
-    with _pipeline_lock, zarr.config.set({"codec_pipeline.path": pipeline}):
-        return zarr.open_array(folder, mode=mode, zarr_format=3, config={"write_empty_chunks": True})
+    with _pipeline_lock, zarr.config.set({"codec_pipeline.path": pipeline, "array.write_empty_chunks": True}):
+        return zarr.open_array(folder, mode=mode, zarr_format=3)
 
 
 def existing_root(store: StorePath) -> Path:

@@ -21,9 +21,11 @@ from chemores_dask.checks import listed
 from chemores_dask.errors import ChecksumError
 from chemores_dask.store.layout import (
     FAST_PIPELINE,
+    PLAIN_PIPELINE,
     POINTER_CHUNK,
     Geometry,
     count_codecs,
+    group_attributes,
     open_array,
     plain_codecs,
 )
@@ -147,10 +149,13 @@ def write_shard(folder: Path, *, number: int, data: Vector, indices: Vector) -> 
     """
     sums = []
     for name, values in zip(COUNT_ARRAYS, (data, indices), strict=True):
-        array = open_array(folder / name, pipeline=FAST_PIPELINE, mode="r+")
-        (size,) = array.shards or array.chunks
+        plain = open_array(folder / name)
+        (size,) = plain.shards or plain.chunks
         whole = np.zeros(size, dtype=COUNT_TYPE)
         whole[: len(values)] = values
+        # The fast pipeline writes no file for a shard of zeros (zarrs 0.2.3); a file is wanted, so that a missing one is a lost one.
+        pipeline = FAST_PIPELINE if whole.any() else PLAIN_PIPELINE
+        array = open_array(folder / name, pipeline=pipeline, mode="r+")
         window = slice(number * size, (number + 1) * size)
         array[window] = whole
         try:
@@ -173,6 +178,11 @@ def _write_failure(array: Path, number: int) -> str:
 def shard_file(array: Path, number: int) -> Path:
     """The file of one shard."""
     return array / "c" / str(number)
+
+
+def is_lost(file: Path) -> bool:
+    """Whether a shard is missing or empty, which zarr takes for zeros."""
+    return not file.is_file() or file.stat().st_size == 0
 
 
 def read_window(folder: Path, start: int, stop: int) -> tuple[Vector, Vector]:
@@ -208,8 +218,7 @@ def _read_array(folder: Path, start: int, stop: int) -> Vector:
         parts = _read_parts(plain, folder, start, stop)
     except UNREADABLE as error:
         raise ChecksumError(_damage(plain, folder, numbers)) from error
-    missing = [number for number in numbers if not shard_file(folder, number).is_file()]
-    if missing:
+    if any(is_lost(shard_file(folder, number)) for number in numbers):
         raise ChecksumError(_damage(plain, folder, numbers))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -254,8 +263,8 @@ def shard_damage(array: zarr.Array[Any], folder: Path, number: int) -> str:
     """Why a shard cannot be read; empty if it can."""
     (size,) = array.shards or array.chunks
     file = shard_file(folder, number)
-    if not file.is_file():
-        return "is missing"
+    if is_lost(file):
+        return "is missing or empty"
     try:
         array[number * size : min((number + 1) * size, array.shape[0])]
     except UNREADABLE as error:
@@ -284,10 +293,9 @@ def cells_of_shard(cells: Path, number: int) -> tuple[int, int, tuple[str, ...]]
     pointers = read_pointers(matrix, 0, rows)
     first = int(np.searchsorted(pointers, number * size, side="right")) - 1
     last = min(int(np.searchsorted(pointers, (number + 1) * size, side="left")), rows)
-    obs = zarr.open_group(cells, mode="r").get("obs")
-    if not isinstance(obs, zarr.Group) or SAMPLE not in obs:
+    if SAMPLE not in (group_attributes(cells / "obs") or {}).get("column-order", ()):
         return first, last, ()
-    samples = read_elem(obs[SAMPLE])[first:last]
+    samples = read_elem(zarr.open_group(cells / "obs", mode="r")[SAMPLE])[first:last]
     return first, last, tuple(dict.fromkeys(str(sample) for sample in samples))
 
 

@@ -19,6 +19,7 @@ from chemores_dask.store.sharded_csr import (
     ShardChecksums,
     cells_of_shard,
     checksum,
+    is_lost,
     shard_file,
 )
 
@@ -95,8 +96,8 @@ def _shard_reasons(matrix: str, shard: ShardChecksums) -> list[str]:
 
 
 def _shard_reason(folder: Path, number: int, expected: int) -> str:
-    if not shard_file(folder, number).is_file():
-        return "is missing"
+    if is_lost(shard_file(folder, number)):
+        return "is missing or empty"
     plain = open_array(folder)
     (size,) = plain.shards or plain.chunks
     start, stop = number * size, min((number + 1) * size, plain.shape[0])

@@ -82,7 +82,7 @@ def row_columns(rows: Rows, columns: Columns | None) -> dict[str, da.Array]:
                 f"A column must have one entry per row. {name!r} has {len(array)} entries for {rows.shape[0]} rows."
             )
             raise InputError(message)
-        array = array.reshape(len(array), -1)
+        array = array.reshape(len(array), int(np.prod(array.shape[1:])))
         cut[name] = da.from_array(
             array,
             chunks=(rows.chunks[0], (array.shape[1],)),

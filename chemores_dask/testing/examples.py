@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,20 +10,22 @@ from typing import Any
 import dask.array as da
 import xarray as xr
 
-from chemores_dask.cohort import (
-    composition,
-    cox_models,
-    cox_scan,
-    gene_set_scores,
-    kaplan_meier,
-    log_rank,
-    pseudobulk,
-)
+from chemores_dask.cohort.composition import paired_composition
+from chemores_dask.cohort.cox_models import cox_model
+from chemores_dask.cohort.cox_scan import cox_scan
+from chemores_dask.cohort.gene_set_scores import mean_zscore
+from chemores_dask.cohort.kaplan_meier import kaplan_meier
+from chemores_dask.cohort.log_rank import log_rank
+from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.gene_sets import GeneSets
 from chemores_dask.results_spec import ResultSpec
-from chemores_dask.single_cell import cohort_cube, pca, quality, score_states, variable_genes
+from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.normalize import log_normalize
-from chemores_dask.single_cell.scores import module_score
+from chemores_dask.single_cell.pca import pca
+from chemores_dask.single_cell.quality import quality
+from chemores_dask.single_cell.score_states import score_states
+from chemores_dask.single_cell.scores.module_score import module_score
+from chemores_dask.single_cell.variable_genes import variable_genes
 from chemores_dask.testing.nouns import GENE_NAMES, SIGNATURE, tiny_cells, tiny_patients
 
 ON_CELLS = "cells"
@@ -40,8 +43,6 @@ class Example:
         Of the analysis, as in the catalogue.
     function
         The analysis.
-    spec
-        What it declares.
     noun
         ``"cells"``, ``"patients"`` or ``"result"``: what it takes.
     call
@@ -52,21 +53,25 @@ class Example:
 
     name: str
     function: Callable[..., xr.Dataset]
-    spec: ResultSpec
     noun: str
     call: Callable[[Any], xr.Dataset]
     tolerance: float = 1e-10
 
+    @property
+    def spec(self) -> ResultSpec:
+        """What the analysis declares beside it."""
+        return sys.modules[self.function.__module__].RESULT
+
 
 def tiny_cube() -> xr.Dataset:
     """The cohort cube of the tiny cells, computed once per call."""
-    return cohort_cube.cohort_cube(tiny_cells(), sample="sample", state="state")
+    return cohort_cube(tiny_cells(), sample="sample", state="state")
 
 
 def tiny_scores() -> xr.Dataset:
     """Module scores of the tiny cells."""
     cells = log_normalize(tiny_cells())
-    scores = module_score.module_score(cells, SIGNATURE, method="seurat", seed=3, bins=4, controls=8)
+    scores = module_score(cells, SIGNATURE, method="seurat", seed=3, bins=4, controls=8)
     return scores.compute()
 
 
@@ -76,97 +81,83 @@ def make_result_noun(name: str) -> xr.Dataset:
 
 
 EXAMPLES = (
-    Example("quality", quality.quality, quality.RESULT, ON_CELLS, lambda cells: quality.quality(cells), 0.0),
+    Example("quality", quality, ON_CELLS, quality, 0.0),
     Example(
         "variable_genes",
-        variable_genes.variable_genes,
-        variable_genes.RESULT,
+        variable_genes,
         ON_CELLS,
-        lambda cells: variable_genes.variable_genes(cells, method="seurat_v3", genes=20),
+        lambda cells: variable_genes(cells, method="seurat_v3", genes=20),
         1e-8,
     ),
     Example(
         "pca",
-        pca.pca,
-        pca.RESULT,
+        pca,
         ON_CELLS,
-        lambda cells: pca.pca(log_normalize(cells), components=5, genes=GENE_NAMES[3:40], regress=["cycle_score"]),
+        lambda cells: pca(log_normalize(cells), components=5, genes=GENE_NAMES[3:40], regress=["cycle_score"]),
         1e-7,
     ),
     Example(
         "module_score",
-        module_score.module_score,
-        module_score.RESULT,
+        module_score,
         ON_CELLS,
-        lambda cells: module_score.module_score(
-            log_normalize(cells), SIGNATURE, method="seurat", seed=3, bins=4, controls=8
-        ),
+        lambda cells: module_score(log_normalize(cells), SIGNATURE, method="seurat", seed=3, bins=4, controls=8),
     ),
     Example(
         "cohort_cube",
-        cohort_cube.cohort_cube,
-        cohort_cube.RESULT,
+        cohort_cube,
         ON_CELLS,
-        lambda cells: cohort_cube.cohort_cube(cells, sample="sample", state="state"),
+        lambda cells: cohort_cube(cells, sample="sample", state="state"),
     ),
     Example(
         "score_states",
-        score_states.score_states,
-        score_states.RESULT,
+        score_states,
         ON_RESULT,
-        lambda scores: score_states.score_states(scores, gene_set="signature"),
+        lambda scores: score_states(scores, gene_set="signature"),
     ),
     Example(
         "pseudobulk",
-        pseudobulk.pseudobulk,
-        pseudobulk.RESULT,
+        pseudobulk,
         ON_RESULT,
-        lambda cube: pseudobulk.pseudobulk(cube, minimum_cells=5),
+        lambda cube: pseudobulk(cube, minimum_cells=5),
     ),
     Example(
         "paired_composition",
-        composition.paired_composition,
-        composition.RESULT,
+        paired_composition,
         ON_RESULT,
-        lambda cube: composition.paired_composition(cube, state="stem_like", before="diagnosis", after="relapse"),
+        lambda cube: paired_composition(cube, state="stem_like", before="diagnosis", after="relapse"),
     ),
     Example(
         "mean_zscore",
-        gene_set_scores.mean_zscore,
-        gene_set_scores.RESULT,
+        mean_zscore,
         ON_PATIENTS,
-        lambda patients: gene_set_scores.mean_zscore(patients, _bulk_sets()),
+        lambda patients: mean_zscore(patients, _bulk_sets()),
     ),
     Example(
         "kaplan_meier",
-        kaplan_meier.kaplan_meier,
-        kaplan_meier.RESULT,
+        kaplan_meier,
         ON_PATIENTS,
-        lambda patients: kaplan_meier.kaplan_meier(patients, duration="months", event="event", group="arm"),
+        lambda patients: kaplan_meier(patients, duration="months", event="event", group="arm"),
         0.0,
     ),
     Example(
         "log_rank",
-        log_rank.log_rank,
-        log_rank.RESULT,
+        log_rank,
         ON_PATIENTS,
-        lambda patients: log_rank.log_rank(patients, duration="months", event="event", group="arm"),
+        lambda patients: log_rank(patients, duration="months", event="event", group="arm"),
         0.0,
     ),
     Example(
         "cox_model",
-        cox_models.cox_model,
-        cox_models.RESULT,
+        cox_model,
         ON_PATIENTS,
-        lambda patients: cox_models.cox_model(patients, duration="months", event="event", covariates=["age"]),
+        lambda patients: cox_model(patients, duration="months", event="event", covariates=["age"]),
         0.0,
     ),
     Example(
         "cox_scan",
-        cox_scan.cox_scan,
-        cox_scan.RESULT,
+        cox_scan,
         ON_PATIENTS,
-        lambda patients: cox_scan.cox_scan(patients, duration="months", event="event"),
+        lambda patients: cox_scan(patients, duration="months", event="event"),
     ),
 )
 

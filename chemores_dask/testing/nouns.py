@@ -21,18 +21,23 @@ GENE_NAMES = [f"MT-{number}" for number in range(3)] + [f"GENE{number:03d}" for 
 SIGNATURE = GeneSets.from_mapping({"signature": GENE_NAMES[10:16], "decoy": GENE_NAMES[30:36]})
 
 
+def stem_like() -> np.ndarray:
+    """Which of the cells are stem-like: about a third, unevenly over patients and stages."""
+    return (np.arange(CELLS) * 7 // 5) % 3 == 0
+
+
 def tiny_counts() -> sp.csr_matrix:
-    """Counts of 96 cells and 60 genes; a third of the cells express genes 10 to 15 six times as strongly."""
+    """Counts of 96 cells and 60 genes; the stem-like ones express genes 10 to 15 six times as strongly."""
     generator = np.random.default_rng(11)
     rate = generator.gamma(1.0, 1.0, size=GENES) + 0.05
     depth = generator.lognormal(0.0, 0.3, size=CELLS)
     expected = depth[:, None] * rate[None, :]
-    expected[::3, 10:16] *= 6
+    expected[stem_like(), 10:16] *= 6
     return sp.csr_matrix(generator.poisson(expected).astype(np.int32))
 
 
 def tiny_cells(*, rows_per_block: int | None = None, order: np.ndarray | None = None) -> ad.AnnData:
-    """Cells of four patients at two stages, whose reads are counted by ``metering``.
+    """Cells of six patients at two stages, whose reads are counted by ``metering``.
 
     Parameters
     ----------
@@ -46,8 +51,8 @@ def tiny_cells(*, rows_per_block: int | None = None, order: np.ndarray | None = 
     AnnData with lazy ``X``.
     """
     number = np.arange(CELLS)
-    patient = np.array([f"P{index % 4}" for index in number])
-    stage = np.where(number % 8 < 4, "diagnosis", "relapse")
+    patient = np.array([f"P{index % 6}" for index in number])
+    stage = np.where(number % 12 < 6, "diagnosis", "relapse")
     names = [f"{p}-{s}:CELL{n:04d}" for p, s, n in zip(patient, stage, number, strict=True)]
     obs = pd.DataFrame(
         {
@@ -55,7 +60,7 @@ def tiny_cells(*, rows_per_block: int | None = None, order: np.ndarray | None = 
             "patient": patient,
             "stage": stage,
             "batch": np.where(number % 2 == 0, "A", "B"),
-            "state": np.where(number % 3 == 0, "stem_like", "other"),
+            "state": np.where(stem_like(), "stem_like", "other"),
             "cycle_score": np.sin(number),
             "cell_key": cell_keys(names),
         },

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import xarray as xr
 
+from chemores_dask.checks import listed
 from chemores_dask.cohort.composition import paired_composition
 from chemores_dask.cohort.cox_models import cox_model
 from chemores_dask.cohort.cox_scan import cox_scan
@@ -15,14 +16,14 @@ from chemores_dask.cohort.kaplan_meier import kaplan_meier
 from chemores_dask.cohort.log_rank import log_rank
 from chemores_dask.cohort.gene_set_scores import mean_zscore
 from chemores_dask.cohort.pseudobulk import pseudobulk
-from chemores_dask.errors import UnknownStepError
-from chemores_dask.checks import listed
+from chemores_dask.errors import PipelineFileError, UnknownStepError
 from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.quality import quality
 from chemores_dask.single_cell.scores.module_score import module_score
 from chemores_dask.single_cell.score_states import score_states
 from chemores_dask.single_cell.variable_genes import variable_genes
+from chemores_dask.workflow.steps import Reference, Step
 from chemores_dask.workflow.toml_tables import close_names
 
 Analysis = Callable[..., xr.Dataset]
@@ -54,6 +55,11 @@ class CatalogueEntry:
     def revision(self) -> int:
         """``ALGORITHM_REVISION`` of the module of the analysis; raised there whenever its numbers change."""
         return int(sys.modules[self.function.__module__].ALGORITHM_REVISION)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the variables that its results may have."""
+        return tuple(sys.modules[self.function.__module__].RESULT.by_name)
 
 
 CATALOGUE: dict[str, CatalogueEntry] = {
@@ -99,3 +105,20 @@ def find_analysis(name: str, *, step: str) -> CatalogueEntry:
         )
         raise UnknownStepError(message)
     return CATALOGUE[name]
+
+
+def check_variable(reference: Reference, step: Step, *, reader: str) -> None:
+    """Refuse a reference to a variable that the analysis of a step never gives.
+
+    Raises
+    ------
+    PipelineFileError
+        Naming the variables closest to it.
+    """
+    variables = find_analysis(step.analysis, step=step.name).variables
+    if reference.variable not in variables:
+        message = (
+            f"{reader} must name a variable of the result of {step.name!r} ({step.analysis}). Got {reference.variable!r}; "
+            f"it gives: {listed(variables)}.{close_names(reference.variable, variables)}"
+        )
+        raise PipelineFileError(message)

@@ -23,6 +23,7 @@ import xarray as xr
 from chemores_dask.aliases import StorePath
 from chemores_dask.checks import listed
 from chemores_dask.errors import InputError, PipelineFileError
+from chemores_dask.workflow.catalogue import check_variable
 from chemores_dask.workflow.inputs import pick, read_variable
 from chemores_dask.workflow.record import ClaimOutcome
 from chemores_dask.workflow.steps import Pipeline, Reference
@@ -79,14 +80,14 @@ def read_claims(path: StorePath) -> tuple[Claim, ...]:
 
 
 def check_claims(claims: Sequence[Claim], pipeline: Pipeline) -> None:
-    """Refuse claims about steps that the pipeline does not have.
+    """Refuse claims about steps or variables that the pipeline does not have, before anything runs.
 
     Raises
     ------
     PipelineFileError
-        Naming the claim and the steps there are.
+        Naming the claim and what there is.
     """
-    steps = [step.name for step in pipeline.steps]
+    steps = {step.name: step for step in pipeline.steps}
     for claim in claims:
         if claim.reference.step not in steps:
             message = (
@@ -94,6 +95,7 @@ def check_claims(claims: Sequence[Claim], pipeline: Pipeline) -> None:
                 f"present: {listed(steps)}.{close_names(claim.reference.step, steps)}"
             )
             raise PipelineFileError(message)
+        check_variable(claim.reference, steps[claim.reference.step], reader=f"The claim {claim.name!r}")
 
 
 def compare_claims(claims: Sequence[Claim], *, results: Mapping[str, xr.Dataset]) -> tuple[ClaimOutcome, ...]:

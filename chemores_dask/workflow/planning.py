@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from chemores_dask.errors import PipelineFileError
 from chemores_dask.provenance import fingerprint
 from chemores_dask.workflow.arguments import bind_parameters, plain_parameters
-from chemores_dask.workflow.catalogue import COUNTS, RESULT, CatalogueEntry, find_analysis
+from chemores_dask.workflow.catalogue import COUNTS, RESULT, CatalogueEntry, check_variable, find_analysis
 from chemores_dask.workflow.steps import CELLS, PATIENTS, Join, Pipeline, Step, View, references_of
 
 VIEW_REVISION = 1
@@ -100,6 +100,7 @@ def plan_pipeline(
     UnknownStepError
         If an analysis is not in the catalogue, or a cohort is not in the store.
     """
+    _check_variables(pipeline)
     views = {view.name: view for view in pipeline.views}
     known: dict[str, str] = {CELLS: checksums[CELLS]} if CELLS in checksums else {}
     planned = []
@@ -141,6 +142,16 @@ def order_nodes(pipeline: Pipeline) -> tuple[View | Step, ...]:
     return tuple(ordered.values())
 
 
+def _check_variables(pipeline: Pipeline) -> None:
+    steps = {step.name: step for step in pipeline.steps}
+    for view in pipeline.views:
+        if view.keep is not None:
+            check_variable(view.keep, steps[view.keep.step], reader=f"'keep' of [[view]] {view.name!r}")
+    for step in pipeline.steps:
+        for reference in references_of(step):
+            check_variable(reference, steps[reference.step], reader=f"{str(reference)!r} in [[step]] {step.name!r}")
+
+
 def _reads(node: View | Step) -> tuple[str, ...]:
     if isinstance(node, View):
         return (node.of,) if node.keep is None else (node.of, node.keep.step)
@@ -176,6 +187,10 @@ def _plan_step(
         inputs[f"join {join.name}"] = _join_fingerprint(join, known)
     for reference in references_of(step)[len(step.join) :]:
         inputs[f"@{reference}"] = known[reference.step]
+    # A result that lacks a variable added since then must not be taken for one that has it.
+    inputs["declared variables"] = fingerprint(
+        step="declared", parameters={"names": entry.variables}, inputs={}, revision=VIEW_REVISION
+    )
     address = fingerprint(step=step.analysis, parameters=parameters, inputs=inputs, revision=entry.revision)
     now = EarlierResult(step.name, address, True, step.analysis, parameters, inputs, entry.revision)
     done, reason = _compare(now, [result for result in earlier if result.step == step.name])

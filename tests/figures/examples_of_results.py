@@ -21,7 +21,9 @@ def sample_names(number: int) -> list[str]:
 
 
 def cell_names(samples: int, per_sample: int) -> np.ndarray:
-    return np.array([f"{name}:CELL{cell:06d}" for name in sample_names(samples) for cell in range(per_sample)], dtype=object)
+    return np.array(
+        [f"{name}:CELL{cell:06d}" for name in sample_names(samples) for cell in range(per_sample)], dtype=object
+    )
 
 
 def quality_result(samples: int = 6, per_sample: int = 300) -> xr.Dataset:
@@ -53,7 +55,8 @@ def variable_genes_result(method: str = "seurat_v3") -> xr.Dataset:
     chosen = spread >= np.sort(spread)[-60]
     height = "gene_variance_normalized" if method == "seurat_v3" else "gene_dispersion_normalized"
     result = xr.Dataset(
-        {"gene_mean": ("gene", mean), height: ("gene", spread), "gene_variable": ("gene", chosen)}, coords={"gene": GENES}
+        {"gene_mean": ("gene", mean), height: ("gene", spread), "gene_variable": ("gene", chosen)},
+        coords={"gene": GENES},
     )
     return with_parameters(result, analysis="variable_genes", method=method, genes=60)
 
@@ -128,13 +131,17 @@ def composition_result(patients: int = 10) -> xr.Dataset:
         },
         coords={"patient": np.array([f"P{number:02d}" for number in range(1, patients + 1)], dtype=object)},
     )
-    return with_parameters(result, analysis="paired_composition", state="stem_like", before="diagnosis", after="relapse")
+    return with_parameters(
+        result, analysis="paired_composition", state="stem_like", before="diagnosis", after="relapse"
+    )
 
 
 def survival_result(groups: tuple[str, ...] = ("high", "low"), patients: int = 60, events: bool = True) -> xr.Dataset:
     """Curves by hand: everybody is seen at months 1, 2, …; every second patient has the event."""
     time = np.arange(1, patients + 1, dtype=float)
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in ("survival", "lower", "upper", "at_risk", "events", "censored")}
+    columns: dict[str, list[np.ndarray]] = {
+        name: [] for name in ("survival", "lower", "upper", "at_risk", "events", "censored")
+    }
     for place in range(len(groups)):
         dead = ((np.arange(patients) % (2 + place)) == 0) & events
         at_risk = patients - np.arange(patients)
@@ -156,7 +163,9 @@ def survival_result(groups: tuple[str, ...] = ("high", "low"), patients: int = 6
         },
         coords={"group": np.array(groups, dtype=object), "time": time},
     )
-    return with_parameters(result, analysis="kaplan_meier", duration="months", event="died", group="score_high", level=0.95)
+    return with_parameters(
+        result, analysis="kaplan_meier", duration="months", event="died", group="score_high", level=0.95
+    )
 
 
 def log_rank_result(p_value: float = 0.0032, groups: tuple[str, ...] = ("high", "low")) -> xr.Dataset:
@@ -190,7 +199,9 @@ def cox_model_result(terms: tuple[str, ...] = ("score", "age", "stage[IV]")) -> 
         | {f"cox_model_{name}": ((), value) for name, value in scalars.items()},
         coords={"term": np.array(terms, dtype=object)},
     )
-    return with_parameters(result, analysis="cox_model", duration="months", event="died", covariates=list(terms), level=0.95)
+    return with_parameters(
+        result, analysis="cox_model", duration="months", event="died", covariates=list(terms), level=0.95
+    )
 
 
 def scan_result(genes: int = 500) -> xr.Dataset:
@@ -211,7 +222,11 @@ def scan_result(genes: int = 500) -> xr.Dataset:
             "cox_p_value": ("gene", p_value),
             "cox_q_value": ("gene", q_value),
             "cox_hazard_ratio": ("gene", np.exp(coefficient)),
-            "cox_status": ("gene", status, {"flag_values": [0, 1, 2, 3], "flag_meanings": "ok constant separated not_converged"}),
+            "cox_status": (
+                "gene",
+                status,
+                {"flag_values": [0, 1, 2, 3], "flag_meanings": "ok constant separated not_converged"},
+            ),
             "cox_patients": ("gene", np.full(genes, 200)),
             "cox_events": ("gene", np.full(genes, 97)),
         },

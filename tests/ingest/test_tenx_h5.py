@@ -14,6 +14,7 @@ from chemores_dask.errors import CountsError, FormatError
 from chemores_dask.ingest.tenx_h5 import read_tenx_h5
 
 
+@pytest.mark.filterwarnings("ignore:Variable names are not unique:UserWarning")
 @pytest.mark.parametrize("name", ["parashardhapola+scarf/1K_pbmc_citeseq.h5", "scverse+scanpy/filtered_feature_bc_matrix.h5"])
 def test_read_tenx_h5__equals_scanpy(reference_folder: Path, read_whole, name: str) -> None:
     path = reference_folder / "data" / "singlecell" / name

@@ -52,7 +52,9 @@ def test_add_cube_sums__plain_and_compiled_agree():
 def test_merge_group_sums__is_associative_and_splits_anywhere(cuts, seed):
     block, groups = example(seed=seed)
     first, second = sorted(cuts)
-    parts = [cube_sums(block[part], groups[part], 1e4) for part in (slice(0, first), slice(first, second), slice(second, 60))]
+    parts = [
+        cube_sums(block[part], groups[part], 1e4) for part in (slice(0, first), slice(first, second), slice(second, 60))
+    ]
     left = merge_group_sums(merge_group_sums(parts[0], parts[1]), parts[2])
     right = merge_group_sums(parts[0], merge_group_sums(parts[1], parts[2]))
     whole = cube_sums(block, groups, 1e4)

@@ -64,7 +64,9 @@ def test_local_quadratic__keeps_a_parabola():
 def test_local_quadratic__does_not_depend_on_the_order_of_points():
     x, y = points(300)
     order = np.random.default_rng(1).permutation(300)
-    np.testing.assert_allclose(local_quadratic(x[order], y[order], span=0.3), local_quadratic(x, y, span=0.3)[order], rtol=1e-10)
+    np.testing.assert_allclose(
+        local_quadratic(x[order], y[order], span=0.3), local_quadratic(x, y, span=0.3)[order], rtol=1e-10
+    )
 
 
 def test_tree_vertices__enclose_the_points_and_rise():

@@ -127,7 +127,7 @@ def test_clipped_power_sums__give_the_sums_of_clipped_counts():
 
 def test_count_power_sums__refuse_squares_that_overflow():
     with pytest.raises(CountsError, match="squares of the counts"):
-        count_power_sums(sp.csr_matrix(np.array([[2**31 - 1], [2**31 - 1]], dtype=np.int64)), np.zeros(2, int))
+        count_power_sums(sp.csr_matrix(np.full((3, 1), 2**31 - 1)), np.zeros(3, int))
 
 
 def test_kernels__plain_and_compiled_agree():

@@ -49,7 +49,8 @@ def test_together__splits_anywhere(cuts, seed):
     both = together(sums=SUMS, squares=SQUARES, weighted=WEIGHTED)
     borders = [0, *sorted(cuts), 60]
     states = [
-        both.block(rows[start:stop], {"weight": weight[start:stop]}) for start, stop in zip(borders, borders[1:], strict=False)
+        both.block(rows[start:stop], {"weight": weight[start:stop]})
+        for start, stop in zip(borders, borders[1:], strict=False)
     ]
     left = states[0]
     for state in states[1:]:

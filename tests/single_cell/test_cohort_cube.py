@@ -43,7 +43,11 @@ def example(seed=0, cells=90):
 
 
 def by_pandas(cells, values):
-    table = pd.DataFrame(np.asarray(values, dtype=np.float64)).groupby([cells.obs["sample"].values, cells.obs["state"].values]).sum()
+    table = (
+        pd.DataFrame(np.asarray(values, dtype=np.float64))
+        .groupby([cells.obs["sample"].values, cells.obs["state"].values])
+        .sum()
+    )
     full = pd.MultiIndex.from_product([sorted(SAMPLES), sorted(STATES)])
     return table.reindex(full, fill_value=0.0).to_numpy().reshape(3, 2, -1)
 
@@ -152,7 +156,9 @@ def test_cohort_cube__refuses_what_are_not_counts():
 
 def test_cohort_cube__refuses_labels_alike_as_text():
     cells = example()
-    cells.obs["state"] = pd.Series([1, "1"] * 45, index=cells.obs_names, dtype=object).astype(pd.CategoricalDtype([1, "1"]))
+    cells.obs["state"] = pd.Series([1, "1"] * 45, index=cells.obs_names, dtype=object).astype(
+        pd.CategoricalDtype([1, "1"])
+    )
     with pytest.raises(InputError, match="differ as text"):
         cohort_cube(cells, sample="sample", state="state")
 

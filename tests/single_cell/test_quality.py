@@ -68,7 +68,9 @@ def test_quality__equals_scanpy_on_small_data():
     assert result["cell"].values.tolist() == cells.obs_names.tolist()
 
 
-@pytest.mark.parametrize("file", ["sc_mixology_sc_celseq2.h5ad", "sc_mixology_sc_dropseq.h5ad", "lemur_gbm_panobinostat.h5ad"])
+@pytest.mark.parametrize(
+    "file", ["sc_mixology_sc_celseq2.h5ad", "sc_mixology_sc_dropseq.h5ad", "lemur_gbm_panobinostat.h5ad"]
+)
 def test_quality__equals_scanpy_on_real_data(reference_folder, file):
     cells = ad.read_h5ad(reference_folder / "data" / "singlecell" / "converted" / file)
     # No symbols in these files: any stable choice of genes will do.
@@ -81,7 +83,10 @@ def test_quality__equals_scanpy_on_real_data(reference_folder, file):
 
 def test_gene_groups__are_anchored():
     groups = gene_groups(pd.DataFrame(index=SYMBOLS), GenePatterns())
-    chosen = {name: [symbol for symbol, member in zip(SYMBOLS, members, strict=True) if member] for name, members in groups.items()}
+    chosen = {
+        name: [symbol for symbol, member in zip(SYMBOLS, members, strict=True) if member]
+        for name, members in groups.items()
+    }
     assert chosen == {"mitochondrial": ["MT-CO1"], "ribosomal": ["RPS27", "RPL5"], "spike_in": ["ERCC-00002"]}
 
 
@@ -104,16 +109,23 @@ def test_quality__keeps_every_cell_unless_told_otherwise():
 
 def test_quality__keeps_cells_within_all_limits():
     result = quality(
-        cells_of(example()), limits=QualityLimits(minimum_total=20, maximum_detected_genes=8, maximum_mitochondrial_share=0.3)
+        cells_of(example()),
+        limits=QualityLimits(minimum_total=20, maximum_detected_genes=8, maximum_mitochondrial_share=0.3),
     )
-    keep = (result["cell_total"] >= 20) & (result["cell_detected_genes"] <= 8) & (result["cell_mitochondrial_share"] <= 0.3)
+    keep = (
+        (result["cell_total"] >= 20)
+        & (result["cell_detected_genes"] <= 8)
+        & (result["cell_mitochondrial_share"] <= 0.3)
+    )
     assert 0 < keep.sum() < 30
     np.testing.assert_array_equal(result["cell_keep"], keep)
 
 
 def test_quality__limits_include_their_ends():
     cells = AnnData(np.array([[1, 3]]), var=pd.DataFrame(index=["MT-ND1", "CD44"]))
-    assert quality(cells, limits=QualityLimits(maximum_mitochondrial_share=0.25, minimum_total=4, maximum_total=4))["cell_keep"].all()
+    assert quality(cells, limits=QualityLimits(maximum_mitochondrial_share=0.25, minimum_total=4, maximum_total=4))[
+        "cell_keep"
+    ].all()
 
 
 def test_quality__changes_nothing():

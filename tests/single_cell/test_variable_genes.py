@@ -23,7 +23,9 @@ def example(cells=150, genes=120, seed=0):
     mean = np.exp(random.normal(0, 1.2, genes))
     dense = random.poisson(random.gamma(1.5, mean / 1.5, size=(cells, genes))).astype(np.int32)
     dense[:, 0], dense[:, 1] = 0, 4
-    obs = pd.DataFrame({"batch": pd.Categorical(np.where(np.arange(cells) % 3, "x", "y"))}, index=[f"c{i}" for i in range(cells)])
+    obs = pd.DataFrame(
+        {"batch": pd.Categorical(np.where(np.arange(cells) % 3, "x", "y"))}, index=[f"c{i}" for i in range(cells)]
+    )
     return AnnData(sp.csr_matrix(dense), obs=obs, var=pd.DataFrame(index=[f"g{i}" for i in range(genes)]))
 
 
@@ -85,7 +87,9 @@ def test_variable_genes__seurat_v3_in_batches_is_the_mean_over_batches():
     cells = example()
     whole = variable_genes(cells, method="seurat_v3", genes=30, batch="batch")
     parts = [
-        variable_genes(cells[cells.obs["batch"] == label].copy(), method="seurat_v3", genes=30)["gene_variance_normalized"]
+        variable_genes(cells[cells.obs["batch"] == label].copy(), method="seurat_v3", genes=30)[
+            "gene_variance_normalized"
+        ]
         for label in ("x", "y")
     ]
     np.testing.assert_allclose(whole["gene_variance_normalized"], (parts[0] + parts[1]) / 2, rtol=1e-13)
@@ -115,7 +119,9 @@ def test_variable_genes__seurat_does_not_depend_on_blocks():
     cells = example()
     whole = variable_genes(log_normalize(cells), method="seurat", genes=30, batch="batch")
     rows = da.from_array(cells.X.toarray(), chunks=((50, 0, 99, 1), 120)).map_blocks(sp.csr_matrix)
-    cut = variable_genes(log_normalize(AnnData(rows, obs=cells.obs, var=cells.var)), method="seurat", genes=30, batch="batch")
+    cut = variable_genes(
+        log_normalize(AnnData(rows, obs=cells.obs, var=cells.var)), method="seurat", genes=30, batch="batch"
+    )
     for name in whole.data_vars:
         np.testing.assert_allclose(cut[name], whole[name], rtol=1e-10)
 

@@ -47,7 +47,7 @@ def random_counts(cells, genes, *, rate=0.7, seed=0):
     data=st.data(),
 )
 def test_read_rows__returns_what_was_written_for_any_window(tmp_path_factory, chunk, chunks_per_shard, cells, genes, data):
-    folder = tmp_path_factory.mktemp("matrix")
+    folder = tmp_path_factory.mktemp("cells") / "X"
     matrix = random_counts(cells, genes, seed=cells)
     write_matrix(folder, matrix, Geometry(chunk, chunk * chunks_per_shard))
     first = data.draw(st.integers(0, cells))
@@ -132,6 +132,13 @@ def test_write_shard__notices_a_disk_that_keeps_other_bytes(stored, monkeypatch)
     monkeypatch.setattr(sharded_csr, "open_array", lambda *args, **named: Forgetful(real(*args, **named)))
     with pytest.raises(ChecksumError, match="read back"):
         write_shard(folder, number=0, data=np.arange(64), indices=np.arange(64))
+
+
+def test_write_shard__leaves_a_file_even_for_zeros(tmp_path):
+    matrix = sp.csr_matrix(np.ones((40, 1), dtype=np.int32))
+    write_matrix(tmp_path / "X", matrix, Geometry(4, 16))
+    assert all(shard_file(tmp_path / "X" / "indices", number).stat().st_size for number in range(3))
+    assert (read_rows(tmp_path / "X", 3, 40, genes=1) != matrix[3:]).nnz == 0
 
 
 def test_write_shard__writes_the_same_bytes_again(stored):

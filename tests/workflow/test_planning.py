@@ -120,3 +120,12 @@ def test_plan_pipeline__refuses_before_anything_runs(step, error, expected):
 def test_plan_pipeline__says_that_there_are_no_cells():
     with pytest.raises(PipelineFileError, match="reads the cells, which must be in the store"):
         plan(checksums={"patients/bulk": "p1"})
+
+
+def test_plan_pipeline__refuses_variables_that_no_result_has():
+    views = (VIEWS[0], View("kept", "cells", keep=Reference("quality", "cell_kept")))
+    with pytest.raises(PipelineFileError, match=r"'keep' of \[\[view\]\] 'kept' must name a variable.*Did you mean cell_keep"):
+        plan(pipeline(views=views))
+    steps = (replace(STEPS[3], join=(Join(Reference("states", "state"), "state"),)), *STEPS[:3])
+    with pytest.raises(PipelineFileError, match=r"'states\.state' in \[\[step\]\] 'cube' must name a variable"):
+        plan(pipeline(steps))

@@ -1,0 +1,71 @@
+"""Tests of reading bulk expression."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from chemores_dask.errors import InputError
+from chemores_dask.ingest.bulk_tables import match_patients, read_bulk_table
+
+PATIENTS = ["TARGET-10-A", "TARGET-10-B", "TARGET-10-C"]
+
+
+@pytest.fixture
+def values() -> pd.DataFrame:
+    return pd.DataFrame([[1.5, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.5]], index=["CD44", "KLF2", "CD44"], columns=["TARGET-10-C", "TARGET-10-A", "OTHER"])
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("separator", ["\t", ","])
+def test_read_bulk_table__tells_the_orientation(values, tmp_path: Path, transposed: bool, separator: str) -> None:
+    table = values.T if transposed else values
+    table.to_csv(tmp_path / "a.txt", sep=separator, index_label="name")
+    bulk = read_bulk_table(tmp_path / "a.txt", patients=PATIENTS)
+    if not transposed:
+        assert bulk.orientation == "genes x patients"
+        assert bulk.expression.index.tolist() == ["TARGET-10-A", "TARGET-10-C"]
+        assert bulk.expression.columns.tolist() == ["CD44", "KLF2", "CD44-1"]
+        assert bulk.expression.to_numpy().tolist() == [[2.0, 5.0, 8.0], [1.5, 4.0, 7.0]]
+    else:
+        assert bulk.orientation == "patients x genes"
+        assert bulk.expression.to_numpy().tolist() == [[2.0, 5.0, 8.0], [1.5, 4.0, 7.0]]
+
+
+def test_read_bulk_table__reads_identifiers_and_gct(tmp_path: Path) -> None:
+    text = "#1.2\n2\t2\nName\tDescription\tTARGET-10-A\tTARGET-10-B\nENSG00000000001.4\tCD44\t1\t2\nENSG00000000002.1\tKLF2\t3\t4\n"
+    (tmp_path / "a.gct").write_text(text)
+    bulk = read_bulk_table(tmp_path / "a.gct", patients=PATIENTS)
+    assert bulk.expression.columns.tolist() == ["CD44", "KLF2"]
+    assert bulk.gene_id.tolist() == ["ENSG00000000001", "ENSG00000000002"]
+
+
+def test_match_patients__follows_longer_names_and_changes_of_r() -> None:
+    names = ["TARGET-10-A-09A-01R", "TARGET.10.B.09A", "TARGET-10-AB", "gene"]
+    assert match_patients(names, PATIENTS) == {"TARGET-10-A-09A-01R": "TARGET-10-A", "TARGET.10.B.09A": "TARGET-10-B"}
+    assert match_patients(["X12"], ["12"]) == {"X12": "12"}
+
+
+def test_read_bulk_table__equals_a_real_table(reference_folder: Path) -> None:
+    path = reference_folder / "data" / "cohorts" / "converted" / "GRIN2_TALL_expr_417x264.csv.gz"
+    table = pd.read_csv(path, index_col=0).set_index("gene")
+    bulk = read_bulk_table(path, patients=["absent", *table.columns])
+    assert np.array_equal(bulk.expression.to_numpy(), table.T.to_numpy())
+    assert bulk.gene_id.tolist() == table.index.tolist()
+
+
+def test_read_bulk_table__refuses(values, tmp_path: Path) -> None:
+    values.to_csv(tmp_path / "a.csv", index_label="gene")
+    with pytest.raises(InputError, match="Use the same identifiers"):
+        read_bulk_table(tmp_path / "a.csv", patients=["P1"])
+    values.rename(columns={"OTHER": "TARGET-10-A-2"}).to_csv(tmp_path / "b.csv", index_label="gene")
+    with pytest.raises(InputError, match="More than one: TARGET-10-A"):
+        read_bulk_table(tmp_path / "b.csv", patients=PATIENTS)
+    changed = values.astype(object)
+    changed.iloc[1, 0] = "high"
+    changed.to_csv(tmp_path / "c.csv", index_label="gene")
+    with pytest.raises(InputError, match="'high' for patient TARGET-10-C, gene KLF2"):
+        read_bulk_table(tmp_path / "c.csv", patients=PATIENTS)

@@ -1,0 +1,40 @@
+"""Tests of reading text tables."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from chemores_dask.errors import FormatError
+from chemores_dask.ingest.table_text import detect_delimiter, first_lines, is_gzip, open_bytes, read_names, split_line
+
+
+def test_open_bytes__unpacks_by_content(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_bytes(gzip.compress(b"x\ty\n"))
+    assert is_gzip(tmp_path / "a.tsv")
+    with open_bytes(tmp_path / "a.tsv") as file:
+        assert file.read() == b"x\ty\n"
+
+
+def test_first_lines__drops_marks_and_line_ends(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("\ufeffa,b\r\n1,2\r\n".encode())
+    assert first_lines(tmp_path / "a.csv", 5) == ["a,b", "1,2"]
+
+
+def test_detect_delimiter__takes_the_most_frequent() -> None:
+    assert detect_delimiter(Path("a"), ["a,b\tc\td"]) == "\t"
+    with pytest.raises(FormatError, match="the first line 'abc'"):
+        detect_delimiter(Path("a"), ["abc"])
+
+
+def test_split_line__honors_quotes() -> None:
+    assert split_line('"a,b",c', ",") == ["a,b", "c"]
+
+
+def test_read_names__tells_the_short_line(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("a\tb\nc\n")
+    assert read_names(tmp_path / "a.tsv") == [["a", "b"], ["c"]]
+    with pytest.raises(FormatError, match="Line 2 has 1"):
+        read_names(tmp_path / "a.tsv", 1)

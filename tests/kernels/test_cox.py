@@ -1,0 +1,124 @@
+"""Efron's likelihood: hand-worked ties, derivatives by differences, compiled and plain twins."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from chemores_dask.kernels import cox
+from chemores_dask.kernels.cox import efron_terms, fit_efron, inverse_information, risk_order, standardize
+
+
+def _cohort(*, patients=40, covariates=3, late=False, strata=1, seed=4):
+    rng = np.random.default_rng(seed)
+    duration = rng.integers(2, 12, patients).astype(float)
+    entry = np.where(rng.random(patients) < 0.4, rng.integers(0, 2, patients), -np.inf) if late else np.full(patients, -np.inf)
+    event = rng.random(patients) < 0.7
+    order, risk = risk_order(duration, event, entry, rng.integers(0, strata, patients))
+    return np.ascontiguousarray(standardize(rng.normal(size=(patients, covariates)))[0][order]), risk
+
+
+def _terms(b, design, risk, function=efron_terms):
+    p = b.size
+    slope, information = np.zeros(p), np.zeros((p, p))
+    value = function(b, design, risk, slope, information)
+    return value, slope, information
+
+
+def test_efron_terms__match_a_hand_worked_tie():
+    # Two of three patients die at time 1: log of S0 = r1 + r2 + r3, then of S0 - (r1 + r2) / 2.
+    order, risk = risk_order(np.array([1.0, 1.0, 2.0]), np.array([True, True, False]), np.full(3, -np.inf), np.zeros(3))
+    x = np.array([[0.5], [-1.0], [2.0]])
+    b = 0.3
+    r = np.exp(b * x[:, 0])
+    expected = b * (0.5 - 1.0) - math.log(r.sum()) - math.log(r.sum() - (r[0] + r[1]) / 2)
+    assert _terms(np.array([b]), x[order], risk)[0] == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize(("late", "strata"), [(False, 1), (True, 1), (False, 3), (True, 3)])
+def test_efron_terms__have_the_slope_and_curvature_of_their_value(late, strata):
+    design, risk = _cohort(late=late, strata=strata)
+    b = np.array([0.2, -0.4, 0.1])
+    _, slope, information = _terms(b, design, risk)
+    h = 1e-5
+    for j in range(3):
+        up, down = b.copy(), b.copy()
+        up[j] += h
+        down[j] -= h
+        high, low = _terms(up, design, risk), _terms(down, design, risk)
+        assert slope[j] == pytest.approx((high[0] - low[0]) / (2 * h), rel=1e-6)
+        curvature = -(high[1] - low[1]) / (2 * h)
+        np.testing.assert_allclose(information[j, : j + 1], curvature[: j + 1], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("late", "strata"), [(False, 1), (True, 2)])
+def test_efron_terms__are_the_same_compiled_and_plain(late, strata):
+    design, risk = _cohort(late=late, strata=strata)
+    b = np.array([0.2, -0.4, 0.1])
+    for compiled, plain in zip(_terms(b, design, risk), _terms(b, design, risk, efron_terms.python), strict=True):
+        np.testing.assert_allclose(compiled, plain, rtol=1e-12)
+
+
+def test_efron_terms__recount_late_risk_sets_as_if_nobody_entered_late():
+    design, risk = _cohort()
+    recounted = risk._replace(late=True)
+    for one, other in zip(_terms(np.ones(3), design, risk), _terms(np.ones(3), design, recounted), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+def test_efron_terms__refuse_coefficients_out_of_bounds():
+    design, risk = _cohort()
+    assert _terms(np.full(3, 1e4), design, risk)[0] == -np.inf
+
+
+@pytest.mark.parametrize("fit", [fit_efron, fit_efron.python], ids=["compiled", "plain"])
+def test_fit_efron__finds_the_maximum_from_anywhere(fit):
+    design, risk = _cohort(patients=80, strata=2)
+    fits = [fit(design, risk, start, 50) for start in (np.zeros(3), np.array([2.0, -2.0, 1.0]))]
+    for b, covariance, _, _, status in fits:
+        assert status == cox.OK
+        np.testing.assert_allclose(b, fits[0][0], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(covariance, covariance.T, rtol=1e-10)
+        assert np.abs(_terms(b, design, risk)[1]).max() < 1e-9
+
+
+def test_fit_efron__names_what_went_wrong():
+    design, risk = _cohort()
+    same = np.ascontiguousarray(np.column_stack([design[:, 0], design[:, 0]]))
+    assert fit_efron(same, risk, np.zeros(2), 50)[4] == cox.COLLINEAR
+    assert fit_efron(design, risk, np.zeros(3), 1)[4] == cox.NOT_CONVERGED
+    order, risk = risk_order(np.arange(1.0, 21), np.ones(20, dtype=bool), np.full(20, -np.inf), np.zeros(20))
+    split = standardize((np.arange(20) < 10).astype(float)[:, None])[0][order]
+    assert fit_efron(split, risk, np.zeros(1), 60)[4] == cox.SEPARATED
+
+
+def test_inverse_information__inverts_or_says_no():
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(4, 4))
+    matrix = root @ root.T
+    inverse = np.zeros((4, 4))
+    assert inverse_information(np.tril(matrix), inverse)
+    np.testing.assert_allclose(inverse, np.linalg.inv(matrix), rtol=1e-8)
+    assert inverse_information.python(np.tril(matrix), inverse)
+    assert not inverse_information(np.ones((2, 2)), np.zeros((2, 2)))
+    assert not inverse_information(np.zeros((1, 1)), np.zeros((1, 1)))
+
+
+def test_risk_order__marks_runs_and_strata():
+    order, risk = risk_order(
+        np.array([1.0, 2.0, 2.0, 3.0]), np.array([True, False, True, True]), np.full(4, -np.inf), np.array([1, 0, 0, 0])
+    )
+    assert order.tolist() == [3, 1, 2, 0]
+    assert risk.starts.tolist() == [0, 1, 3, 4]
+    assert risk.opens.tolist() == [True, False, True]
+    assert not risk.late
+
+
+def test_standardize__marks_constants_and_survives_a_shift():
+    values = np.column_stack([np.full(5, 0.1 + 0.2), np.arange(5) + 1e9])
+    scaled, center, spread = standardize(values)
+    assert spread[0] == 0
+    assert center[1] == 1e9 + 2
+    np.testing.assert_allclose(scaled[:, 1], standardize(np.arange(5.0)[:, None])[0][:, 0], rtol=1e-9)

@@ -1,0 +1,124 @@
+"""One pass over the rows: any blocks, any number of workers, one task per block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from distributed import Client, LocalCluster
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chemores_dask.errors import ParameterError
+from chemores_dask.kernels.reduction import Reduction, together
+from chemores_dask.stream.compute import compute
+from chemores_dask.stream.reduce import reduce_rows
+from chemores_dask.stream.rows import as_rows
+
+
+@dataclass(frozen=True)
+class WeightedSums:
+    def __call__(self, rows, columns):
+        return columns["weight"] @ rows
+
+
+@dataclass(frozen=True)
+class RowOrder:
+    def __call__(self, rows, columns):
+        return tuple(columns["weight"].tolist())
+
+
+def add(first, second):
+    return first + second
+
+
+SUMS = Reduction(WeightedSums(), add)
+ORDER = Reduction(RowOrder(), add)
+WEIGHT = np.random.default_rng(1).normal(size=101)
+DENSE = np.random.default_rng(0).gamma(1.0, 3.0, (101, 9))
+
+
+def lazy(chunks):
+    return da.from_array(DENSE, chunks=(chunks, 9)).map_blocks(sp.csr_matrix)
+
+
+def reduced(rows, reduction=SUMS, **options):
+    (value,) = compute(reduce_rows(rows, reduction, columns={"weight": WEIGHT}, **options))
+    return value
+
+
+@settings(deadline=None, max_examples=20)
+@given(cuts=st.lists(st.integers(0, 101), max_size=20), fan_in=st.integers(2, 9))
+def test_reduce_rows__gives_the_same_for_any_blocks(cuts, fan_in):
+    chunks = tuple(int(size) for size in np.diff([0, *sorted(cuts), 101]))
+    both = together(sums=SUMS, order=ORDER)
+    value = reduced(lazy(chunks), both, fan_in=fan_in)
+    np.testing.assert_allclose(value["sums"], WEIGHT @ DENSE, rtol=1e-9)
+    assert value["order"] == tuple(WEIGHT.tolist())
+
+
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
+def test_reduce_rows__has_the_same_bits_for_any_number_of_threads(scheduler):
+    values = []
+    for workers in (1, 2, 4):
+        with dask.config.set(scheduler=scheduler, num_workers=workers):
+            values.append(reduced(lazy((5,) * 20 + (1,))))
+    assert all((value == values[0]).all() for value in values)
+
+
+@pytest.mark.cluster
+def test_reduce_rows__has_the_same_bits_on_a_cluster():
+    here = reduced(lazy((5,) * 20 + (1,)))
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        Client(cluster),
+    ):
+        there = reduced(lazy((5,) * 20 + (1,)))
+    assert (here == there).all()
+
+
+def test_reduce_rows__reads_each_block_in_one_task():
+    delayed = reduce_rows(as_rows(DENSE, rows_per_block=5), SUMS, columns={"weight": WEIGHT})
+    (optimized,) = dask.optimize(delayed)
+    keys = [str(key) for key in optimized.__dask_graph__()]
+    merges = [key for key in keys if key.startswith("merge-")]
+    assert len(merges) == 3 + 1, "21 blocks become 3, then 1"
+    finish = [key for key in keys if key.startswith("finish-")]
+    blocks = [key for key in keys if key.startswith("(") and not key.startswith("('column")]
+    assert len(finish) == 1
+    assert len(blocks) == 21
+
+
+def test_reduce_rows__has_a_lasting_name():
+    assert (
+        reduce_rows(lazy(50), SUMS, columns={"weight": WEIGHT}).key
+        == reduce_rows(lazy(50), SUMS, columns={"weight": WEIGHT}).key
+    )
+    assert (
+        reduce_rows(lazy(50), SUMS, columns={"weight": WEIGHT}).key
+        != reduce_rows(lazy(50), ORDER, columns={"weight": WEIGHT}).key
+    )
+    assert (
+        reduce_rows(lazy(50), SUMS, columns={"weight": WEIGHT}).key
+        != reduce_rows(lazy(50), SUMS, columns={"weight": -WEIGHT}).key
+    )
+
+
+def test_reduce_rows__takes_no_rows_and_one_block():
+    (nothing,) = compute(reduce_rows(as_rows(DENSE[:0]), SUMS, columns={"weight": WEIGHT[:0]}))
+    assert (nothing == 0).all()
+    np.testing.assert_allclose(reduced(as_rows(DENSE)), WEIGHT @ DENSE)
+
+
+def test_reduce_rows__refuses_a_tree_that_does_not_merge():
+    with pytest.raises(ParameterError, match="'fan_in'"):
+        reduce_rows(lazy(50), SUMS, columns={"weight": WEIGHT}, fan_in=1)
+
+
+def test_reduce_rows__lets_errors_of_kernels_through():
+    with pytest.raises(KeyError, match="weight"):
+        compute(reduce_rows(lazy(50), SUMS))
