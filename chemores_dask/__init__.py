@@ -48,7 +48,7 @@ _DOORS = {
     "simulate": "simulation.write",
     "variable_genes": "single_cell.variable_genes",
     "verify_cells": "store.verification",
-    "write_cells": "store.cells",
+    "write_cells": "store.cells_parallel",
     "write_patients": "store.patients",
     "write_report": "report.document",
     "write_result": "store.results",

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from chemores_dask.cli.ingest_command import ingest_with_progress
-from chemores_dask.cli.run_command import REPORT, run_and_report, show_bill, show_claims
+from chemores_dask.cli.run_command import REPORT, adapted_pipeline, run_and_report, show_bill, show_claims
 from chemores_dask.cli.simulate_command import preset_design
 from chemores_dask.cli.terminal import say
 from chemores_dask.ingest.clinical_tables import ClinicalColumns
 from chemores_dask.ingest.options import IngestOptions
 from chemores_dask.ingest.patient_cohort import ingest_patients
 from chemores_dask.simulation.write import simulate
-from chemores_dask.workflow.pipeline_file import read_pipeline
 
 COHORT = "bulk"
 
@@ -20,7 +19,7 @@ COHORT = "bulk"
 def perform(folder: Path, *, preset: str, pipeline: Path, seed: int) -> None:
     """Simulate, ingest, run, and show what was recovered beside what was planted."""
     files, store, out = folder / "files", folder / "cohort.zarr", folder / "results"
-    study = read_pipeline(pipeline)
+    study = adapted_pipeline(pipeline, gene_sets=None, seed=None)
     say(f"Simulating a cohort with known truth into {files}")
     simulate(files, design=preset_design(preset, sizes={}), seed=seed)
     say(f"Bringing its files into {store}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chemores_dask.cli.run_progress import watched_run
 from chemores_dask.cli.terminal import say, show_table, size_text
+from chemores_dask.figures.gallery import check_figure
 from chemores_dask.gene_sets import GeneSets
 from chemores_dask.ingest.gmt_file import read_gmt
 from chemores_dask.report.document import write_report
@@ -42,8 +43,12 @@ def perform(
 
 
 def adapted_pipeline(path: Path, *, gene_sets: Path | None, seed: int | None) -> Pipeline:
-    """Read a pipeline and put the user's gene sets and seed into it."""
+    """Read a pipeline, check its figures, and put the user's gene sets and seed into it."""
     pipeline = read_pipeline(path)
+    analyses = {step.name: step.analysis for step in pipeline.steps}
+    for section in pipeline.sections:
+        for figure in section.figures:
+            check_figure(figure, analyses=analyses)
     if gene_sets is not None:
         given = {gene_set.name: gene_set for gene_set in read_gmt(gene_sets)}
         merged = {**{gene_set.name: gene_set for gene_set in pipeline.gene_sets}, **given}

@@ -24,6 +24,7 @@ from chemores_dask.kernels.cox import (
     OK,
     RUNAWAY_STEP,
     SEPARATED,
+    SPREAD_TOLERANCE,
     efron_terms,
     fit_efron,
     inverse_information,
@@ -233,10 +234,12 @@ def _fit(matrix: Matrix, outcome: Outcome, stratum: Vector, terms: list[str]) ->
     design = np.ascontiguousarray(scaled[order])
     slope, information, inverse = np.zeros(len(terms)), np.zeros((len(terms),) * 2), np.zeros((len(terms),) * 2)
     null = efron_terms(np.zeros(len(terms)), design, risk, slope, information)
-    if not inverse_information(information, inverse):
+    flat = np.diag(information) <= SPREAD_TOLERANCE * outcome.event.sum()
+    if flat.any() or not inverse_information(information, inverse):
+        found = [term for term, still in zip(terms, flat, strict=True) if still] or terms
         message = (
-            "Covariates of cox_model must vary, each in its own way, between patients who are at risk together when an event happens. "
-            f"Those of {listed(terms)} do not; leave some out."
+            "Covariates of cox_model must vary, each in its own way, between patients who are at risk together when an event "
+            f"happens. Not so: {listed(found)}; leave one out."
         )
         raise InputError(message)
     score = float(slope @ inverse @ slope)

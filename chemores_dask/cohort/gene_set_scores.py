@@ -104,7 +104,7 @@ def mean_zscore(
     genes = list(dict.fromkeys(gene for gene_set in kept for gene in gene_set.genes))
     values = patients[expression].transpose("patient", "gene")[:, [positions[gene] for gene in genes]]
     (matrix,) = compute(values.data)
-    zscores, varies = _zscores(np.asarray(matrix, dtype=float), genes)
+    zscores, varies = _zscores(np.array(matrix, dtype=float, order="C"), genes)
     variable = {gene: column for column, gene in enumerate(genes) if varies[column]}
     columns, sizes = [], []
     for original, gene_set in zip(gene_sets, kept, strict=True):

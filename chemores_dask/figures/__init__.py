@@ -1,2 +1,4 @@
-"""Pictures: results in, matplotlib figures out. Nothing is shown, nothing global is changed; :mod:`~chemores_dask.figures.gallery`
-lists them."""
+"""Pictures: results in, matplotlib figures out; :mod:`~chemores_dask.figures.gallery` lists them.
+
+Nothing is shown, and nothing global is changed.
+"""

@@ -7,9 +7,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chemores_dask.checks import check_variables
+from chemores_dask.checks import check_variables, listed
 from chemores_dask.errors import MissingVariableError
-from chemores_dask.checks import listed
 from chemores_dask.figures.number_text import count_text, share_text, shown_name
 from chemores_dask.figures.recorded import labels_along
 from chemores_dask.figures.side_columns import Column, write_columns

@@ -184,7 +184,10 @@ def _variable(text: str, select: object, results: Mapping[str, xr.Dataset]) -> x
     for dim, label in (select if isinstance(select, Mapping) else {}).items():
         labels = [str(known) for known in values[dim].values] if dim in values.dims else []
         if str(label) not in labels:
-            message = f"select must name labels of {text!r}. Got {dim} = {label!r}; its dimensions are {values.dims}, labels: {listed(labels)}."
+            message = (
+                f"select must name labels of {text!r}. Got {dim} = {label!r}; its dimensions: {listed(values.dims)}; "
+                f"labels: {listed(labels)}."
+            )
             raise ParameterError(message)
         values = values.isel({dim: labels.index(str(label))})
     return values
@@ -192,7 +195,10 @@ def _variable(text: str, select: object, results: Mapping[str, xr.Dataset]) -> x
 
 def _check_step(step: object, kind: str, option: str, analysis: str | None, analyses: Mapping[str, str]) -> None:
     if step not in analyses:
-        message = f"The option {option!r} of a figure {kind!r} must name a step. Got {step!r}; steps: {listed(analyses)}.{_close(step, analyses)}"
+        message = (
+            f"The option {option!r} of a figure {kind!r} must name a step. Got {step!r}; "
+            f"steps: {listed(analyses)}.{_close(step, analyses)}"
+        )
         raise ParameterError(message)
     if analysis is not None and analyses[str(step)] != analysis:
         fitting = [name for name, known in analyses.items() if known == analysis]

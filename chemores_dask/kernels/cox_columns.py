@@ -192,6 +192,9 @@ def scan_efron(  # noqa: PLR0917 - a kernel takes its arrays in order
         x = (x - center) / spread
         if q == 0:
             fitted = fit_univariate(x, died, starts, max_iterations)
+        elif not univariate_terms(0.0, x, died, starts)[2] > SPREAD_TOLERANCE * died.sum():
+            status[g] = CONSTANT
+            continue
         else:
             risk = _one_stratum(died, starts, duration[known])
             beside = covariates[known]

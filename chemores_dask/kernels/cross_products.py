@@ -323,7 +323,8 @@ class ProjectionBlock:
     def __call__(self, rows: Block, columns: Columns) -> Matrix:
         """Rows of one block by components."""
         projected: Matrix = chosen_columns(rows, self.positions) @ self.weights
-        return projected - as_matrix(columns[BASIS]) @ self.basis_weights
+        projected -= as_matrix(columns[BASIS]) @ self.basis_weights
+        return projected
 
 
 @dataclass(frozen=True)
@@ -333,17 +334,25 @@ class WeightedSumsBlock:
     Attributes
     ----------
     weights
-        CSR matrix: columns of the rows by sums.
+        CSR arrays (row starts, columns, values) of a matrix of columns of the rows by sums. Arrays rather than a matrix, because
+        Dask names tasks after them, and gives equal matrices different names.
+    width
+        Number of sums.
     """
 
-    weights: sp.csr_matrix
+    weights: tuple[Vector, Vector, Vector]
+    width: int
+
+    @classmethod
+    def from_matrix(cls, weights: sp.csr_matrix) -> WeightedSumsBlock:
+        """Take the weights from a CSR matrix: columns of the rows by sums."""
+        return cls((weights.indptr, weights.indices, weights.data), weights.shape[1])
 
     def __call__(self, rows: Block, columns: Columns) -> Matrix:
         """Rows of one block by sums."""
         del columns
-        product = np.zeros((rows.shape[0], self.weights.shape[1]))
-        weights = (self.weights.indptr, self.weights.indices, self.weights.data)
-        multiply_rows(rows.indptr, rows.indices, rows.data, weights, product)
+        product = np.zeros((rows.shape[0], self.width))
+        multiply_rows(rows.indptr, rows.indices, rows.data, self.weights, product)
         return product
 
 

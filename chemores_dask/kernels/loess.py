@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from skmisc.loess import loess
+from skmisc.loess import loess  # type: ignore[import-untyped]
 
 from chemores_dask.aliases import Vector
 
@@ -145,9 +145,10 @@ def _interpolate(x: Vector, vertices: Vector, value: Vector, slope: Vector) -> V
     left = np.clip(np.searchsorted(vertices, x, side="right") - 1, 0, len(vertices) - 2)
     width = vertices[left + 1] - vertices[left]
     t = (x - vertices[left]) / width
-    return (
+    curve: Vector = (
         (1 + 2 * t) * (1 - t) ** 2 * value[left]
         + t * (1 - t) ** 2 * width * slope[left]
         + t**2 * (3 - 2 * t) * value[left + 1]
         - t**2 * (1 - t) * width * slope[left + 1]
     )
+    return curve

@@ -194,7 +194,8 @@ def variance_of_counts(cells: int, count_sum: Vector, count_square_sum: Vector) 
     float64 per gene; exactly 0 for constant genes.
     """
     exact = int(cells) * count_square_sum.astype(object) - count_sum.astype(object) ** 2
-    return exact.astype(np.float64) / (float(cells) * (float(cells) - 1))
+    variance: Vector = exact.astype(np.float64) / (float(cells) * (float(cells) - 1))
+    return variance
 
 
 def _check_squares(rows: Block) -> None:

@@ -109,7 +109,7 @@ def simulated_cells(
     axis = np.where(malignant, betaincinv(first, design.axis_concentration - first, uniforms[:, 3]), np.nan)
     cycling = np.where(stem_like, design.stem_cycling_share, design.cycling_share)
     cycling = np.where(malignant, cycling, _NORMAL_CYCLING_RATIO * design.cycling_share)
-    phases = np.where(uniforms[:, 4] < cycling, 1 + (uniforms[:, 5] < 0.5), 0)  # noqa: PLR2004
+    phases = np.where(uniforms[:, 4] < cycling, 1 + (uniforms[:, 5] < 0.5), 0)
     damaged = uniforms[:, 6] < design.damaged_share
     deviates = ndtri(np.maximum(uniforms[:, 7:], 2.0**-54))
     depths = design.depth_median * np.exp(design.depth_spread * deviates[:, 0])
@@ -118,7 +118,7 @@ def simulated_cells(
     factors[damaged, MITOCHONDRIAL_GROUP] *= _DAMAGED_MITOCHONDRIAL
     factors[:, RIBOSOMAL_GROUP] = np.exp(_RIBOSOMAL_SPREAD * deviates[:, 2])
     factors[phases == 1, S_GROUP] = np.exp(design.cycle_effect)
-    factors[phases == 2, G2M_GROUP] = np.exp(design.cycle_effect)  # noqa: PLR2004
+    factors[phases == 2, G2M_GROUP] = np.exp(design.cycle_effect)
     activity = _STEMNESS_SPREAD * design.stemness_effect * deviates[:, 3]
     factors[:, STEMNESS_GROUP] = np.where(malignant, np.exp(activity), 1.0)
     factors[:, RESISTANCE_GROUP] = np.exp(design.resistance_effect * np.where(malignant, axis, 0.0))

@@ -10,7 +10,7 @@ from chemores_dask.errors import ParameterError
 
 FORMATS = ("auto", "alternate", "mtx", "h5")
 _CALLER = "SimulationDesign"
-_COUNTS = ("patients", "cells_per_sample", "genes", "bulk_patients", "bulk_genes", "batches")
+_COUNTS = ("patients", "cells_per_sample", "genes", "bulk_genes", "batches")
 _SHARES = ("damaged_share", "cycling_share", "stem_cycling_share")
 _INNER_SHARES = (
     "stem_share_before",
@@ -33,7 +33,6 @@ _SPREADS = (
     "patient_spread",
     "batch_spread",
     "sample_spread",
-    "bulk_noise",
     "bulk_module_spread",
 )
 _EFFECTS = (
@@ -47,6 +46,8 @@ _EFFECTS = (
 )
 _POSITIVE = ("depth_median", "axis_concentration", "follow_up_median", "hazard_shape")
 _LARGEST_EFFECT = 10.0
+_FEWEST_BULK_PATIENTS = 10
+_LEAST_NOISE = 0.01
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class SimulationDesign:
     patient_spread, batch_spread, sample_spread
         Standard deviation of the log fold of every gene between patients, batches and samples.
     bulk_patients, bulk_genes
-        Size of the independent bulk cohort.
+        Size of the independent bulk cohort; at least 10 patients.
     bulk_noise
         Standard deviation of a gene's log2 expression between patients of the bulk cohort.
     bulk_module_spread
@@ -168,13 +169,15 @@ class SimulationDesign:
     def __post_init__(self) -> None:
         object.__setattr__(self, "subtypes", tuple(self.subtypes))
         for name in _COUNTS:
-            self._check_whole(name)
+            self._check_whole(name, minimum=1)
+        self._check_whole("bulk_patients", minimum=_FEWEST_BULK_PATIENTS)
         for name in _SHARES:
             self._check(name, minimum=0.0, maximum=1.0)
         for name in _INNER_SHARES:
             self._check(name, minimum=1e-6, maximum=1 - 1e-6)
         for name in _SPREADS:
             self._check(name, minimum=0.0, maximum=_LARGEST_EFFECT)
+        self._check("bulk_noise", minimum=_LEAST_NOISE, maximum=_LARGEST_EFFECT)
         for name in _EFFECTS:
             self._check(name, minimum=-_LARGEST_EFFECT, maximum=_LARGEST_EFFECT)
         for name in _POSITIVE:
@@ -184,12 +187,12 @@ class SimulationDesign:
     def _check(self, name: str, *, minimum: float, maximum: float) -> None:
         check_between(getattr(self, name), parameter=name, caller=_CALLER, minimum=minimum, maximum=maximum)
 
-    def _check_whole(self, name: str) -> None:
+    def _check_whole(self, name: str, *, minimum: int) -> None:
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, int):
             message = f"The {name!r} parameter of {_CALLER} must be a whole number. Got {value!r}."
             raise ParameterError(message)
-        check_between(value, parameter=name, caller=_CALLER, minimum=1)
+        check_between(value, parameter=name, caller=_CALLER, minimum=minimum)
 
     def _check_together(self) -> None:
         check_one_of(self.formats, FORMATS, parameter="formats", caller=_CALLER)
@@ -207,7 +210,7 @@ class SimulationDesign:
         if not self.subtypes:
             message = f"{_CALLER} needs at least one subtype. Got none; give one name."
             raise ParameterError(message)
-        if self.mitochondrial_share + self.ribosomal_share > 0.9:  # noqa: PLR2004
+        if self.mitochondrial_share + self.ribosomal_share > 0.9:
             message = (
                 "Mitochondrial and ribosomal genes together must leave at least a tenth of the counts. "
                 f"Got {self.mitochondrial_share} + {self.ribosomal_share}; lower one."

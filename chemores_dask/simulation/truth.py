@@ -140,7 +140,9 @@ def truth_record(
             "patients": len(bulk.clinical),
             "genes": len(bulk.expression),
             "events": int(bulk.clinical["event"].sum()),
-            "responses": {str(name): int(n) for name, n in bulk.clinical["response"].value_counts().sort_index().items()},
+            "responses": {
+                str(name): int(n) for name, n in bulk.clinical["response"].value_counts().sort_index().items()
+            },
             "stemness_log_hazard_ratio_per_sd": design.stemness_hazard,
             "resistance_log_hazard_ratio_per_sd": design.resistance_hazard,
             "stemness_log_odds_ratio_per_sd": design.stemness_response,
@@ -213,7 +215,7 @@ def _survival_claims(truth: Mapping[str, object], design: SimulationDesign) -> l
 
 
 def _expansion_is_clear(design: SimulationDesign) -> bool:
-    if design.patients < 3 or not design.stemness_effect:  # noqa: PLR2004
+    if design.patients < 3 or not design.stemness_effect:
         return False
     shift = abs(float(logit(design.stem_share_after) - logit(design.stem_share_before)))
     expected = [

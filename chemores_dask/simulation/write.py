@@ -177,7 +177,9 @@ def simulate(
     _write_gene_sets(folder / "gene_sets.gmt", gene_sets)
     _write_bulk(folder, bulk)
     reporter = _Reporter(progress, design.cells)
-    tasks = [dask.delayed(_write_sample)(folder, source, sample, reporter, dask_key_name=sample.name) for sample in samples]
+    tasks = [
+        dask.delayed(_write_sample)(folder, source, sample, reporter, dask_key_name=sample.name) for sample in samples
+    ]
     dask.compute(*tasks, scheduler="threads")
     records = _write_cell_truth(folder / "truth" / "cells.tsv.gz", source, samples)
     truth = truth_record(records, bulk, design=design, seed=seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -190,10 +191,7 @@ def largest_group_count(codes: Vector, chunks: tuple[int, ...]) -> int:
     Number of groups, at least 1.
     """
     borders = np.cumsum((0, *chunks))
-    return (
-        max((len(np.unique(codes[start:stop])) for start, stop in zip(borders, borders[1:], strict=False)), default=1)
-        or 1
-    )
+    return max((len(np.unique(codes[start:stop])) for start, stop in pairwise(borders)), default=1) or 1
 
 
 def sample_columns(

@@ -108,7 +108,7 @@ DROPLET_LEUKEMIA_LIMITS = QualityLimits(
 
 def quality(
     cells: AnnData, *, limits: QualityLimits = QualityLimits(), patterns: GenePatterns = GenePatterns()
-) -> xr.Dataset:  # noqa: B008
+) -> xr.Dataset:
     """Totals, detected genes and shares of gene groups, per cell and per gene.
 
     Equal to scanpy's ``calculate_qc_metrics`` for the same groups of genes, with shares from 0 to 1 instead of percentages.

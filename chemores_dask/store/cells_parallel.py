@@ -11,7 +11,6 @@ import anndata
 import dask
 import dask.array as da
 import numpy as np
-import zarr
 from dask.base import tokenize
 from dask.delayed import Delayed
 
@@ -113,7 +112,7 @@ def write_cells(cells: anndata.AnnData, store: StorePath, *, geometry: Geometry 
     create_matrix(matrix, geometry=geometry, shards=shards)
     written = _compute(_shard_tasks(blocks, borders, folder=folder, geometry=geometry))
     row_nonzeros = np.concatenate([np.empty(0, dtype=COUNT_TYPE), *sizes])
-    pointers = finish_matrix(zarr.open_group(folder, mode="r+"), row_nonzeros=row_nonzeros, genes=len(var))
+    pointers = finish_matrix(folder, row_nonzeros=row_nonzeros, genes=len(var))
     content = ledger.content_name(header, written, pointers, list(obs.index))
     facts = {"cells": len(obs), "nonzeros": int(pointers[-1]), "content": content}
     ledger.finish_ledger(root, sources=[], shards=written, facts=facts)

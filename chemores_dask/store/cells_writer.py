@@ -11,7 +11,6 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-import zarr
 
 from chemores_dask.aliases import StorePath, Vector
 from chemores_dask.checks import listed
@@ -243,9 +242,8 @@ class CellsWriter:
         obs = joined_obs([ledger.read_source_obs(self._root, number) for number in numbers])
         obs[CELL_KEY] = cell_keys(obs.index)
         nonzeros = [ledger.read_source_vector(self._root, number, "row_nonzeros") for number in numbers]
-        matrix = zarr.open_group(self._matrix, mode="r+")
         row_nonzeros = np.concatenate([np.empty(0, dtype=np.int32), *nonzeros])
-        pointers = finish_matrix(matrix, row_nonzeros=row_nonzeros, genes=self._header.genes)
+        pointers = finish_matrix(self._matrix, row_nonzeros=row_nonzeros, genes=self._header.genes)
         content = ledger.content_name(self._header, shards, pointers, list(obs.index))
         facts = {"cells": len(obs), "nonzeros": int(pointers[-1]), "content": content}
         ledger.finish_ledger(self._root, sources=self._sources, shards=shards, facts=facts)

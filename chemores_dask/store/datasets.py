@@ -101,7 +101,7 @@ def write_dataset(dataset: xr.Dataset, folder: Path, *, attributes: Mapping[str,
         if isinstance(variable.data, da.Array):
             writes.append(_lazy_write(variable.data, folder / str(name), chunks))
         else:
-            _array(group, str(name))[...] = variable.data
+            open_array(folder / str(name), mode="r+")[...] = variable.data
     if writes:
         _compute(writes)
     group.attrs.update(
@@ -212,12 +212,6 @@ def _create(group: zarr.Group, name: str, variable: xr.Variable, chunks: tuple[i
     )
 
 
-def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
-    array = group[name]
-    assert isinstance(array, zarr.Array)
-    return array
-
-
 def _lazy_write(data: da.Array, folder: Path, chunks: tuple[int, ...]) -> da.Array:
     aligned = data.rechunk(chunks) if data.ndim else data
     return da.map_blocks(
@@ -240,6 +234,7 @@ def _read_variable(folder: Path) -> xr.Variable:
     array = open_array(folder)
     attributes = dict(array.attrs)
     dims = getattr(array.metadata, "dimension_names", None) or ()
+    _check_files(array, folder)
     if array.nbytes > LAZY_BYTES and array.dtype.kind in STORED_KINDS:
         reader = ChunkReader(str(folder.absolute()))
         sizes = da.core.normalize_chunks(array.chunks, shape=array.shape)
@@ -276,6 +271,19 @@ class ChunkReader:
         )
         with _damage_named(Path(self.folder)):
             return np.asarray(array[window])
+
+
+def _check_files(array: zarr.Array[Any], folder: Path) -> None:
+    # zarr takes a missing chunk for zeros; every chunk was written, empty or not.
+    expected = math.prod(-(-size // chunk) for size, chunk in zip(array.shape, array.chunks, strict=True))
+    chunks = folder / "c"
+    found = [chunks] if chunks.is_file() else [file for file in chunks.rglob("*") if file.is_file()]
+    if len([file for file in found if file.stat().st_size]) != expected:
+        message = (
+            f"An array must have all its chunks. {str(folder)!r} has {len(found)} of {expected} or an empty one; "
+            "remove its group and run the same command again."
+        )
+        raise ChecksumError(message)
 
 
 @contextlib.contextmanager

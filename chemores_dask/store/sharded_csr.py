@@ -89,12 +89,12 @@ def grow_matrix(folder: Path, *, shards: int) -> None:
             array.resize((shards * size,))
 
 
-def finish_matrix(group: zarr.Group, *, row_nonzeros: Vector, genes: int) -> Vector:
+def finish_matrix(folder: Path, *, row_nonzeros: Vector, genes: int) -> Vector:
     """Trim the arrays to what was written, and write the pointers and the attributes AnnData looks for.
 
     Parameters
     ----------
-    group
+    folder
         Of the matrix.
     row_nonzeros
         Stored counts of each row.
@@ -107,11 +107,10 @@ def finish_matrix(group: zarr.Group, *, row_nonzeros: Vector, genes: int) -> Vec
     """
     pointers = np.zeros(len(row_nonzeros) + 1, dtype=POINTER_TYPE)
     np.cumsum(row_nonzeros, out=pointers[1:])
+    group = zarr.open_group(folder, mode="r+")
     for name in COUNT_ARRAYS:
-        array = group[name]
-        assert isinstance(array, zarr.Array)
-        array.resize((int(pointers[-1]),))
-    stored = group.create_array(
+        open_array(folder / name, mode="r+").resize((int(pointers[-1]),))
+    group.create_array(
         "indptr",
         shape=pointers.shape,
         chunks=(POINTER_CHUNK,),
@@ -119,7 +118,7 @@ def finish_matrix(group: zarr.Group, *, row_nonzeros: Vector, genes: int) -> Vec
         compressors=plain_codecs(),
         overwrite=True,
     )
-    stored[:] = pointers
+    open_array(folder / "indptr", mode="r+")[:] = pointers
     group.attrs.update(
         {"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": [len(row_nonzeros), int(genes)]}
     )
@@ -301,14 +300,22 @@ def cells_of_shard(cells: Path, number: int) -> tuple[int, int, tuple[str, ...]]
 
 def read_pointers(folder: Path, first: int, last: int) -> Vector:
     """Pointers of the rows from ``first`` up to ``last``: one more than rows."""
+    array = open_array(folder / "indptr")
+    (size,) = array.chunks
     try:
-        return np.asarray(open_array(folder / "indptr")[first : last + 1])
+        pointers = np.asarray(array[first : last + 1])
     except UNREADABLE as error:
-        message = (
-            f"The pointers of the rows must be those that were written. {str(folder / 'indptr')!r} fails its checksum ({error}). "
-            "Restore the file from a backup, or ingest again."
-        )
-        raise ChecksumError(message) from error
+        raise ChecksumError(_pointer_damage(folder, f"fails its checksum ({error})")) from error
+    if any(is_lost(shard_file(folder / "indptr", number)) for number in range(first // size, last // size + 1)):
+        raise ChecksumError(_pointer_damage(folder, "lacks a chunk"))
+    return pointers
+
+
+def _pointer_damage(folder: Path, found: str) -> str:
+    return (
+        f"The pointers of the rows must be those that were written. {str(folder / 'indptr')!r} {found}. "
+        "Restore the file from a backup, or ingest again."
+    )
 
 
 def read_rows(folder: Path, first: int, last: int, *, genes: int) -> Block:

@@ -77,3 +77,9 @@ def test_declared_variables__say_their_unit():
 
 def test_package__lies_flat_beside_its_tests():
     assert Path(chemores_dask.__file__).parent.name == "chemores_dask"
+
+
+def test_door__shares_no_name_with_a_room():
+    # Importing a room sets its name on the package, and would hide a function of the same name.
+    rooms = {module.name for module in pkgutil.iter_modules(chemores_dask.__path__)}
+    assert not rooms & set(chemores_dask.__all__)

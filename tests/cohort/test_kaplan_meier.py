@@ -65,7 +65,9 @@ def test_kaplan_meier__equals_r(reference_folder):
         for name in ("median", "median_lower", "median_upper"):
             np.testing.assert_array_equal(result[f"km_{name}"], np.array(np.atleast_1d(case[name]), dtype=float))
         np.testing.assert_allclose(result["km_restricted_mean"], np.atleast_1d(case["rmst"]), rtol=1e-12)
-        np.testing.assert_allclose(result["km_restricted_mean_standard_error"], np.atleast_1d(case["rmst_se"]), rtol=1e-12)
+        np.testing.assert_allclose(
+            result["km_restricted_mean_standard_error"], np.atleast_1d(case["rmst_se"]), rtol=1e-12
+        )
 
 
 def test_kaplan_meier__equals_lifelines_on_the_leukemia_table(leukemia):
@@ -91,7 +93,9 @@ def test_kaplan_meier__refuses_missing_follow_up_by_patient(leukemia):
 
 
 def test_kaplan_meier__stops_each_curve_at_its_last_patient():
-    result = kaplan_meier(_patients([1, 2, 5], [1, 0, 1], arm=["a", "a", "b"]), duration="months", event="died", group="arm")
+    result = kaplan_meier(
+        _patients([1, 2, 5], [1, 0, 1], arm=["a", "a", "b"]), duration="months", event="died", group="arm"
+    )
     np.testing.assert_array_equal(result["km_survival"].sel(group="a"), [0.5, 0.5, np.nan])
     np.testing.assert_array_equal(result["km_survival"].sel(group="b"), [1, 1, 0])
     assert result["km_at_risk"].sel(group="a").values.tolist() == [2, 1, 0]

@@ -49,7 +49,9 @@ def test_log_rank__equals_r_on_the_median_splits_of_genes(reference_folder):
     folder = reference_folder / "reference" / "survival"
     expected = pd.read_csv(folder / "scan_median_split_logrank.csv", index_col=0)
     clinical = pd.read_csv(folder / "scan_clinical.csv")
-    expression = pd.read_csv(folder / "scan_expression.csv.gz", index_col=0, usecols=["sample", "G0080", "G0100", "G0300"])
+    expression = pd.read_csv(
+        folder / "scan_expression.csv.gz", index_col=0, usecols=["sample", "G0080", "G0100", "G0300"]
+    )
     for gene in expression:
         high = (expression[gene] > expression[gene].median()).to_numpy()
         result = log_rank(
@@ -97,7 +99,10 @@ def test_log_rank__has_uniform_p_values_when_nothing_differs():
     p_values = [
         float(
             log_rank(
-                _patients(rng.exponential(size=60), rng.random(60) < 0.7, arm), duration="months", event="died", group="arm"
+                _patients(rng.exponential(size=60), rng.random(60) < 0.7, arm),
+                duration="months",
+                event="died",
+                group="arm",
             )["log_rank_p_value"]
         )
         for _ in range(200)

@@ -14,7 +14,11 @@ from chemores_dask.kernels.cox import efron_terms, fit_efron, inverse_informatio
 def _cohort(*, patients=40, covariates=3, late=False, strata=1, seed=4):
     rng = np.random.default_rng(seed)
     duration = rng.integers(2, 12, patients).astype(float)
-    entry = np.where(rng.random(patients) < 0.4, rng.integers(0, 2, patients), -np.inf) if late else np.full(patients, -np.inf)
+    entry = (
+        np.where(rng.random(patients) < 0.4, rng.integers(0, 2, patients), -np.inf)
+        if late
+        else np.full(patients, -np.inf)
+    )
     event = rng.random(patients) < 0.7
     order, risk = risk_order(duration, event, entry, rng.integers(0, strata, patients))
     return np.ascontiguousarray(standardize(rng.normal(size=(patients, covariates)))[0][order]), risk

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dask
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from dask.base import tokenize
 
 from chemores_dask.kernels import cross_products
 from chemores_dask.kernels.cross_products import (
@@ -151,8 +153,25 @@ def test_projection_block__subtracts_the_basis(rows):
 def test_weighted_sums_block__takes_integer_rows():
     rows = sp.csr_matrix(np.array([[1, 2], [0, 3], [0, 0]], dtype=np.int32))
     weights = sp.csr_matrix(np.array([[0.5, 0.0], [0.25, -1.0]]))
-    np.testing.assert_array_equal(WeightedSumsBlock(weights)(rows, {}), [[1.0, -2.0], [0.75, -3.0], [0.0, 0.0]])
-    assert WeightedSumsBlock(weights)(rows[:0], {}).shape == (0, 2)
+    block = WeightedSumsBlock.from_matrix(weights)
+    np.testing.assert_array_equal(block(rows, {}), [[1.0, -2.0], [0.75, -3.0], [0.0, 0.0]])
+    assert block(rows[:0], {}).shape == (0, 2)
+
+
+def test_blocks__have_names_that_follow_from_their_content():
+    weights = sp.csr_matrix(np.array([[0.5, 0.0], [0.25, -1.0]]))
+    with dask.config.set({"tokenize.ensure-deterministic": True}):
+        for first, second in (
+            (WeightedSumsBlock.from_matrix(weights), WeightedSumsBlock.from_matrix(weights.copy())),
+            (CrossProductBlock(POSITIONS), CrossProductBlock(POSITIONS.copy())),
+            (
+                ProjectionBlock(POSITIONS, np.ones((50, 2)), np.ones((1, 2))),
+                ProjectionBlock(POSITIONS, np.ones((50, 2)), np.ones((1, 2))),
+            ),
+            (ColumnSumsBlock(), ColumnSumsBlock()),
+        ):
+            assert tokenize(first) == tokenize(second)
+    assert tokenize(WeightedSumsBlock.from_matrix(weights)) != tokenize(WeightedSumsBlock.from_matrix(2 * weights))
 
 
 def test_column_sums_block__puts_the_rows_last(rows):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -48,10 +49,7 @@ def test_together__splits_anywhere(cuts, seed):
     rows, weight = sp.csr_matrix(random.poisson(1.0, (60, 5))), random.integers(0, 9, 60)
     both = together(sums=SUMS, squares=SQUARES, weighted=WEIGHTED)
     borders = [0, *sorted(cuts), 60]
-    states = [
-        both.block(rows[start:stop], {"weight": weight[start:stop]})
-        for start, stop in zip(borders, borders[1:], strict=False)
-    ]
+    states = [both.block(rows[start:stop], {"weight": weight[start:stop]}) for start, stop in pairwise(borders)]
     left = states[0]
     for state in states[1:]:
         left = both.merge(left, state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -94,12 +95,10 @@ def test_sample_counts__is_the_same_compiled_and_plain(profiles):
 
 def test_sample_counts__gives_sorted_rows_of_positive_counts(profiles):
     cells = 300
-    drawn = sample_counts(
-        keys_of(cells), np.full(cells, 400.0), np.arange(cells) % 2, np.ones((cells, 2)), profiles[2]
-    )
+    drawn = sample_counts(keys_of(cells), np.full(cells, 400.0), np.arange(cells) % 2, np.ones((cells, 2)), profiles[2])
     indptr, indices, data = drawn
     assert data.min() > 0
-    assert all(np.all(np.diff(indices[a:b]) > 0) for a, b in zip(indptr[:-1], indptr[1:], strict=True))
+    assert all(np.all(np.diff(indices[a:b]) > 0) for a, b in itertools.pairwise(indptr))
 
 
 def test_sample_counts__follows_proportions_and_factors(profiles):
@@ -138,12 +137,8 @@ def test_sample_counts__draws_a_cell_by_its_key_alone(profiles):
 
 def test_sample_counts__grows_its_arrays():
     shares = np.full((1, 5000), 1 / 5000)
-    prepared = split_profiles(
-        shares, np.zeros(5000, int), common=np.ones(5000, bool), noise=np.ones(NOISE_LEVELS)
-    )
-    indptr, indices, data = sample_counts(
-        keys_of(3), np.full(3, 50_000.0), np.zeros(3, int), np.ones((3, 1)), prepared
-    )
+    prepared = split_profiles(shares, np.zeros(5000, int), common=np.ones(5000, bool), noise=np.ones(NOISE_LEVELS))
+    indptr, indices, data = sample_counts(keys_of(3), np.full(3, 50_000.0), np.zeros(3, int), np.ones((3, 1)), prepared)
     assert indptr[-1] == len(indices) == len(data)
     assert indptr[-1] > 3 * 4900
 
@@ -157,9 +152,7 @@ def test_sample_counts__takes_no_cells(profiles):
 @pytest.mark.parametrize("common", [True, False])
 def test_split_profiles__allows_all_genes_common_or_none(common):
     shares = np.array([[0.5, 0.3, 0.2]])
-    prepared = split_profiles(
-        shares, np.zeros(3, int), common=np.full(3, common), noise=np.ones(NOISE_LEVELS)
-    )
+    prepared = split_profiles(shares, np.zeros(3, int), common=np.full(3, common), noise=np.ones(NOISE_LEVELS))
     counts = dense(
         sample_counts(keys_of(2000), np.full(2000, 10.0), np.zeros(2000, int), np.ones((2000, 1)), prepared), 3
     )

@@ -48,7 +48,10 @@ def test_triplet_lines__are_the_same_compiled_and_plain(counts):
 def test_triplet_lines__join_to_those_of_the_whole(counts):
     whole = triplet_lines(counts.indptr, counts.indices, counts.data, 0)
     top, bottom = counts[:5], counts[5:]
-    parts = [triplet_lines(top.indptr, top.indices, top.data, 0), triplet_lines(bottom.indptr, bottom.indices, bottom.data, 5)]
+    parts = [
+        triplet_lines(top.indptr, top.indices, top.data, 0),
+        triplet_lines(bottom.indptr, bottom.indices, bottom.data, 5),
+    ]
     assert bytes(whole) == b"".join(bytes(part) for part in parts)
 
 

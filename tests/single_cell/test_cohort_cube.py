@@ -150,7 +150,7 @@ def test_cohort_cube__refuses_what_are_not_counts():
     cells = example()
     cells.X = cells.X.astype(np.float64)
     cells.X.data[5] = 1.5
-    with pytest.raises(CountsError, match="Found 1.5"):
+    with pytest.raises(CountsError, match=r"Found 1\.5"):
         cohort_cube(cells, sample="sample")
 
 
@@ -167,7 +167,7 @@ def test_cohort_cube__refuses_a_cube_that_does_not_fit():
     cells = AnnData(da.zeros((2000, 300_000), chunks=(1, 300_000)))
     cells.obs["sample"] = [f"s{i}" for i in range(2000)]
     cells.uns["nonzeros_per_cell"] = 1.0
-    with pytest.raises(BlockTooLargeError, match="The cube must fit|must fit into memory"):
+    with pytest.raises(BlockTooLargeError, match=r"The cube must fit into memory\. 2,000 samples"):
         cohort_cube(cells, sample="sample")
 
 

@@ -31,7 +31,7 @@ def write_matrix(folder, matrix, geometry):
     for number in range(-(-matrix.nnz // geometry.shard)):
         window = slice(number * geometry.shard, (number + 1) * geometry.shard)
         write_shard(folder, number=number, data=matrix.data[window], indices=matrix.indices[window])
-    finish_matrix(group, row_nonzeros=np.diff(matrix.indptr), genes=matrix.shape[1])
+    finish_matrix(folder, row_nonzeros=np.diff(matrix.indptr), genes=matrix.shape[1])
 
 
 def random_counts(cells, genes, *, rate=0.7, seed=0):
@@ -114,6 +114,13 @@ def test_read_rows__finds_damaged_pointers(stored):
         read_rows(folder, 0, 3, genes=20)
 
 
+def test_read_rows__finds_lost_pointers(stored):
+    folder, _ = stored
+    (folder / "indptr" / "c" / "0").unlink()
+    with pytest.raises(ChecksumError, match="lacks a chunk"):
+        read_rows(folder, 0, 3, genes=20)
+
+
 def test_write_shard__notices_a_disk_that_keeps_other_bytes(stored, monkeypatch):
     folder, _ = stored
     real = sharded_csr.open_array
@@ -179,7 +186,7 @@ def test_finish_matrix__counts_beyond_two_billion_in_64_bits(tmp_path):
     group = zarr.open_group(tmp_path, mode="w", zarr_format=3)
     create_matrix(group, geometry=Geometry(2**20, 2**28), shards=12)
     nonzeros = np.full(3, 2**30, dtype=np.int32)
-    pointers = finish_matrix(group, row_nonzeros=nonzeros, genes=2**30)
+    pointers = finish_matrix(tmp_path, row_nonzeros=nonzeros, genes=2**30)
     assert pointers.tolist() == [0, 2**30, 2**31, 3 * 2**30]
     assert open_array(tmp_path / "data").shape == (3 * 2**30,)
 

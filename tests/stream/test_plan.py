@@ -52,7 +52,9 @@ def test_plan_rows__reads_the_limit_of_a_control_group(tmp_path, monkeypatch):
 def test_check_fits__refuses_and_says_how_many_rows_would_fit():
     with dask.config.set(num_workers=2):
         plan = plan_rows(rows(), memory_bytes=50_000_000)
-    with pytest.raises(BlockTooLargeError, match="2 tasks of 2,500 rows need 0.12 GB; available are 0.05 GB") as caught:
+    with pytest.raises(
+        BlockTooLargeError, match=r"2 tasks of 2,500 rows need 0\.12 GB; available are 0\.05 GB"
+    ) as caught:
         check_fits(plan)
     fitting = int(re.search(r"rows_per_block=(\d+)", str(caught.value)).group(1))
     assert 1000 < fitting < 1100

@@ -57,8 +57,8 @@ def test_as_rows__has_a_lasting_name():
 def test_as_rows__refuses_what_is_not_made_of_whole_rows():
     with pytest.raises(InputError, match="Got 3 column blocks; rechunk"):
         as_rows(da.zeros((10, 6), chunks=(5, 2)))
+    unknown = da.zeros((10, 6), chunks=(5, 6))
     with pytest.raises(InputError, match="compute_chunk_sizes"):
-        unknown = da.zeros((10, 6), chunks=(5, 6))
         as_rows(unknown[unknown[:, 0] == 0])
     with pytest.raises(InputError, match="Got 1 dimensions"):
         as_rows(da.zeros(10))

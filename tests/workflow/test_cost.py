@@ -62,7 +62,7 @@ def test_describe_host__names_no_machine():
 @pytest.mark.parametrize("processes", [True, False])
 def test_cost_meter__counts_every_process_once(processes):
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=processes, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=processes, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         assert active_client() is client

@@ -144,7 +144,7 @@ def module_score(
     chooser = _seurat_controls if method == "seurat" else _scanpy_controls
     choose = chooser(names, means, bins=bins, controls=controls, seed=seed)
     weights, control_counts = _weights(used, names, choose)
-    scores = map_rows(rows, WeightedSumsBlock(weights), width=len(used), dtype=np.float64)
+    scores = map_rows(rows, WeightedSumsBlock.from_matrix(weights), width=len(used), dtype=np.float64)
     measured_genes = np.array([len(gene_set.genes) for gene_set in used])
     all_genes = np.array([len(gene_set.genes) for gene_set in gene_sets])
     return make_result(

@@ -1,0 +1,158 @@
+"""What a run did, in sentences."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from chemores_dask.figures.number_text import count_text
+from chemores_dask.workflow.record import RunRecord, StepRecord
+
+DESCRIPTIVE = (
+    "Statements about cells are descriptive: cells of one patient are not independent, so no P value in this report takes cells as "
+    "its n. Wherever a P value is given, patients are the replicates, and their number stands beside it."
+)
+
+ANALYSES = {
+    "quality": "counted reads, detected genes and mitochondrial share of each cell, and marked the cells within limits",
+    "variable_genes": "chose the genes that vary more between cells than their mean explains",
+    "pca": "found the principal components of log-normalized expression",
+    "module_score": "scored each cell for gene sets, against control genes of similar expression",
+    "score_states": "cut a score into states at natural breaks of its distribution",
+    "cohort_cube": "summed the counts of all cells of each sample and state",
+    "pseudobulk": "made one expression profile per sample from these sums",
+    "paired_composition": "compared the share of a state before and after, within each patient",
+    "mean_zscore": "scored each patient for gene sets by the mean of standardized expression",
+    "kaplan_meier": "estimated survival over time in groups of patients",
+    "log_rank": "tested whether survival differs between groups of patients",
+    "cox_model": "fitted a Cox model of survival",
+    "cox_scan": "fitted a Cox model of survival for each gene in turn",
+}
+
+
+def sizes_sentence(record: RunRecord) -> str:
+    """What the run worked on.
+
+    Parameters
+    ----------
+    record
+        The run.
+
+    Returns
+    -------
+    One sentence.
+    """
+    return (
+        f"The store holds {count_text(record.cells)} cells of {count_text(record.samples)} samples, measured for "
+        f"{count_text(record.genes)} genes; tables of patients hold {count_text(record.patients)} patients."
+    )
+
+
+def step_sentence(step: StepRecord) -> str:
+    """What a step did.
+
+    Parameters
+    ----------
+    step
+        The step.
+
+    Returns
+    -------
+    Words without a full stop.
+    """
+    words = ANALYSES.get(step.analysis, f"ran the analysis {step.analysis}")
+    return f"{words} (result reused from an earlier run)" if step.reused else words
+
+
+def claims_sentence(record: RunRecord) -> str:
+    """How the claims came out.
+
+    Parameters
+    ----------
+    record
+        The run.
+
+    Returns
+    -------
+    One sentence.
+    """
+    number = len(record.claims)
+    holding = sum(claim.holds for claim in record.claims)
+    if not number:
+        return "The pipeline makes no claims that this run could be held against."
+    if holding == number:
+        return (
+            "The one claim holds."
+            if number == 1
+            else f"All {number} claims hold: what was found lies within the stated interval."
+        )
+    return f"{holding} of {number} claims hold: for these, what was found lies within the stated interval."
+
+
+def time_text(moment: str) -> str:
+    """A moment as date and time of day.
+
+    Parameters
+    ----------
+    moment
+        ISO 8601.
+
+    Returns
+    -------
+    Text; the moment itself where it has another form.
+    """
+    try:
+        read = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
+    return f"{read:%Y-%m-%d %H:%M} {read.tzname() or ''}".strip()
+
+
+def bytes_text(number: float) -> str:
+    """Bytes in the largest unit that leaves a number of at least one.
+
+    Parameters
+    ----------
+    number
+        Bytes.
+
+    Returns
+    -------
+    Text.
+
+    Examples
+    --------
+    >>> bytes_text(512), bytes_text(3 * 2**30)
+    ('512 B', '3.0 GiB')
+    """
+    if number < 1024:
+        return f"{number:.0f} B"
+    for unit in ("KiB", "MiB", "GiB"):
+        number /= 1024
+        if number < 1024:
+            return f"{number:.1f} {unit}"
+    return f"{number / 1024:,.1f} TiB"
+
+
+def seconds_text(seconds: float) -> str:
+    """A duration.
+
+    Parameters
+    ----------
+    seconds
+        Its length.
+
+    Returns
+    -------
+    Text.
+
+    Examples
+    --------
+    >>> seconds_text(0.03), seconds_text(12.34), seconds_text(200), seconds_text(7300)
+    ('0.03 s', '12.3 s', '3 min 20 s', '2 h 2 min')
+    """
+    if seconds < 1:
+        return f"{seconds:.2f} s"
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds) // 60
+    return f"{minutes} min {round(seconds) % 60} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

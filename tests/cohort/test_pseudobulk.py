@@ -1,0 +1,71 @@
+"""Pseudobulk: sums, formula, samples that are not used."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from chemores_dask.cohort.pseudobulk import RESULT, pseudobulk
+from chemores_dask.errors import InputError, MissingVariableError, ParameterError
+from chemores_dask.results_spec import check_result
+
+
+@pytest.fixture
+def cube():
+    rng = np.random.default_rng(0)
+    return xr.Dataset(
+        {
+            "cube_cells": (("sample", "state"), [[30, 20], [4, 5], [100, 0]]),
+            "cube_count_sum": (("sample", "state", "gene"), rng.integers(0, 500, (3, 2, 4))),
+        },
+        coords={
+            "sample": ["s1", "s2", "s3"],
+            "state": ["stem_like", "other"],
+            "gene": ["A", "B", "C", "D"],
+            "patient": ("sample", ["P1", "P1", "P2"]),
+        },
+    )
+
+
+def test_pseudobulk__adds_up_states_and_follows_the_formula(cube):
+    result = pseudobulk(cube)
+    check_result(RESULT, result)
+    counts = cube["cube_count_sum"].values.sum(axis=1)
+    np.testing.assert_array_equal(result["pseudobulk_count"], counts)
+    assert result["pseudobulk_cells"].values.tolist() == [50, 9, 100]
+    assert result["pseudobulk_used"].values.tolist() == [True, False, True]
+    expected = np.log2((counts[0] + 0.5) / (counts[0].sum() + 1) * 1e6)
+    np.testing.assert_allclose(result["pseudobulk_log_cpm"][0], expected, rtol=1e-14)
+    assert np.isnan(result["pseudobulk_log_cpm"][1]).all()
+    assert result["patient"].values.tolist() == ["P1", "P1", "P2"]
+
+
+def test_pseudobulk__takes_the_states_asked_for(cube):
+    result = pseudobulk(cube, states=["other"], minimum_cells=1)
+    np.testing.assert_array_equal(result["pseudobulk_count"], cube["cube_count_sum"].values[:, 1])
+    assert result["pseudobulk_used"].values.tolist() == [True, True, False]
+
+
+def test_pseudobulk__does_not_depend_on_other_samples_or_chunks(cube):
+    alone = pseudobulk(cube.isel(sample=[0]))
+    np.testing.assert_array_equal(alone["pseudobulk_log_cpm"][0], pseudobulk(cube)["pseudobulk_log_cpm"][0])
+    xr.testing.assert_identical(pseudobulk(cube.chunk({"sample": 1, "gene": 2})), pseudobulk(cube))
+
+
+def test_pseudobulk__does_not_use_samples_without_counts(cube):
+    cube["cube_count_sum"][0] = 0
+    assert pseudobulk(cube)["pseudobulk_used"].values.tolist() == [False, False, True]
+
+
+def test_pseudobulk__says_what_is_missing(cube):
+    with pytest.raises(InputError, match="Not there: T_cell; present: stem_like, other"):
+        pseudobulk(cube, states=["T_cell"])
+    with pytest.raises(InputError, match="Not there: none"):
+        pseudobulk(cube, states=[])
+    with pytest.raises(InputError, match="at least one sample|At least one sample must have 500 cells.*has 100"):
+        pseudobulk(cube, minimum_cells=500)
+    with pytest.raises(ParameterError, match="'minimum_cells'"):
+        pseudobulk(cube, minimum_cells=0)
+    with pytest.raises(MissingVariableError, match="'cube_cells'"):
+        pseudobulk(cube.drop_vars("cube_cells"))

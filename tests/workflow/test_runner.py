@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import json
+
+import anndata as ad
+import numpy as np
+import pytest
+import xarray as xr
+from distributed import Client, LocalCluster
+
+from chemores_dask.errors import PipelineFileError, SmallSampleWarning, StepFailedError
+from chemores_dask.single_cell.pca import pca
+from chemores_dask.single_cell.variable_genes import variable_genes
+from chemores_dask.store.cells import open_cells
+from chemores_dask.store.patients import write_patients
+from chemores_dask.testing.nouns import CELLS, tiny_patients
+from chemores_dask.workflow import runner
+from chemores_dask.workflow.catalogue import CATALOGUE, CatalogueEntry
+from chemores_dask.workflow.claims import Claim
+from chemores_dask.workflow.events import RowsDecoded, StepFinished, StepStarted
+from chemores_dask.workflow.inputs import view_cells
+from chemores_dask.workflow.runner import open_run_results, plan_run, run_pipeline
+from chemores_dask.workflow.steps import Reference, View
+
+STEPS = ["quality", "chosen", "components", "scores", "states", "cube", "model"]
+
+
+def run(pipeline, store, tmp_path, **options):
+    return run_pipeline(pipeline, store, out=tmp_path / "out", **options)
+
+
+def ran(record):
+    return [step.name for step in record.steps if not step.reused]
+
+
+def same(first, second):
+    assert first.keys() == second.keys()
+    for name, result in first.items():
+        xr.testing.assert_identical(result.compute(), second[name].compute())
+
+
+def test_run_pipeline__gives_what_the_functions_give(read, store, tmp_path):
+    record = run(read(), store, tmp_path)
+    results = open_run_results(record, store)
+    cells = open_cells(store)
+    kept = view_cells(cells, View("k", "cells", keep=Reference("quality", "cell_keep")), results=results)
+    normalized = view_cells(kept, View("n", "k", normalize=1e4), results=results)
+    chosen = variable_genes(normalized, method="seurat", genes=30)
+    expected = pca(normalized, components=3, genes=chosen["gene_variable"].values)
+    np.testing.assert_array_equal(results["components"]["pca_scores"], expected["pca_scores"].compute())
+    assert 0 < kept.n_obs < CELLS
+    assert int(results["cube"]["cube_cells"].sum()) == kept.n_obs
+    assert set(results["cube"]["state"].values) == {"other", "stem_like"}
+
+
+def test_run_pipeline__records_what_it_did(read, store, tmp_path):
+    record = run(read(), store, tmp_path)
+    assert [step.name for step in record.steps] == STEPS
+    assert (record.cells, record.samples, record.patients, record.seed) == (CELLS, 12, 6, 3)
+    assert {"cells", "patients/trial", "pipeline"} == set(record.inputs)
+    quality = record.steps[0]
+    assert quality.bill.passes == 1.0
+    assert quality.bill.bytes_decoded > 0
+    assert quality.parameters["limits"]["minimum_total"] == 60
+    assert record.bill.passes == pytest.approx(sum(step.bill.passes for step in record.steps))
+    written = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert [step["name"] for step in written["steps"]] == STEPS
+    assert (tmp_path / "out" / "tables" / "model.term.tsv").is_file()
+
+
+def test_run_pipeline__passes_are_at_most_those_of_the_catalogue(read, store, tmp_path):
+    for step in run(read(), store, tmp_path).steps:
+        assert step.bill.passes <= CATALOGUE[step.analysis].passes, step.name
+
+
+def test_run_pipeline__runs_nothing_twice(read, store, tmp_path):
+    first = run(read(), store, tmp_path)
+    again = run(read(), store, tmp_path)
+    assert ran(first) == STEPS
+    assert ran(again) == []
+    assert again.bill.passes == 0
+    assert [step.fingerprint for step in again.steps] == [step.fingerprint for step in first.steps]
+
+
+def test_run_pipeline__changed_parameter_reruns_only_dependents(read, store, tmp_path, pipeline_text):
+    run(read(), store, tmp_path)
+    changed = read(pipeline_text.replace('method = "scanpy"', 'method = "scanpy"\nbins = 10'))
+    reasons = {planned.step.name: planned.reason for planned in plan_run(changed, store) if not planned.done}
+    assert reasons == {
+        "scores": "parameters changed: bins null -> 10",
+        "states": "inputs changed: of",
+        "cube": "inputs changed: join called",
+    }
+    assert ran(run(changed, store, tmp_path)) == ["scores", "states", "cube"]
+    assert ran(run(read(), store, tmp_path)) == []
+
+
+def test_run_pipeline__changed_cohort_reruns_only_its_steps(read, store, tmp_path):
+    run(read(), store, tmp_path)
+    patients = tiny_patients()
+    write_patients(patients.assign(age=patients["age"] + 1), store, cohort="trial")
+    assert ran(run(read(), store, tmp_path)) == ["model"]
+
+
+def test_plan_run__computes_nothing(read, store, monkeypatch):
+    monkeypatch.setattr(runner, "open_cells", None)
+    assert [planned.reason for planned in plan_run(read(), store)] == ["never run"] * 7
+    assert not (store / "results").exists()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_run_pipeline__cut_short_goes_on_to_the_same_results(read, store, tmp_path, monkeypatch, error):
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    expected = open_run_results(run(read(), store, whole), store)
+    expected = {name: result.compute() for name, result in expected.items()}
+    for group in (store / "results" / "scores", store / "results" / "states", store / "results" / "cube"):
+        for path in sorted(group.rglob("*"), reverse=True):
+            path.unlink() if path.is_file() else path.rmdir()
+    write, calls = runner.write_result, []
+
+    def stop_at_second(result, *arguments, **options):
+        calls.append(options["step"])
+        if len(calls) == 2:
+            raise error
+        return write(result, *arguments, **options)
+
+    monkeypatch.setattr(runner, "write_result", stop_at_second)
+    with pytest.raises(KeyboardInterrupt if error is KeyboardInterrupt else StepFailedError):
+        run(read(), store, tmp_path)
+    monkeypatch.setattr(runner, "write_result", write)
+    record = run(read(), store, tmp_path)
+    assert ran(record) == ["states", "cube"]
+    same(open_run_results(record, store), expected)
+
+
+def test_run_pipeline__redoes_a_torn_result(read, store, tmp_path):
+    record = run(read(), store, tmp_path)
+    (group,) = [store / "results" / "model" / step.fingerprint for step in record.steps if step.name == "model"]
+    described = json.loads((group / "zarr.json").read_text())
+    del described["attributes"]["complete"]
+    (group / "zarr.json").write_text(json.dumps(described))
+    assert ran(run(read(), store, tmp_path)) == ["model"]
+
+
+def test_run_pipeline__names_the_step_that_failed(read, store, tmp_path, pipeline_text):
+    broken = read(pipeline_text.replace('covariates = ["age"]', 'covariates = ["agee"]'))
+    with pytest.raises(StepFailedError, match=r"The step 'model' \(cox_model of patients/trial\) failed\. .*'agee'") as failed:
+        run(broken, store, tmp_path)
+    assert failed.value.__cause__ is not None
+    assert any("are kept" in note for note in failed.value.__notes__)
+    assert ran(run(read(), store, tmp_path)) == ["model"]
+
+
+def test_run_pipeline__wraps_errors_of_others_too(read, store, tmp_path, monkeypatch):
+    def explode(cells: ad.AnnData, *, sample: str, state: str | None = None) -> xr.Dataset:
+        raise ZeroDivisionError("division by zero")
+
+    explode.__module__ = CATALOGUE["cohort_cube"].function.__module__
+    monkeypatch.setitem(CATALOGUE, "cohort_cube", CatalogueEntry(explode, "cells", passes=1))
+    with pytest.raises(StepFailedError, match="'cube' .* failed. ZeroDivisionError: division by zero"):
+        run(read(), store, tmp_path)
+
+
+def test_run_pipeline__records_warnings_of_a_step(read, store, tmp_path, pipeline_text):
+    text = pipeline_text + (
+        '[[step]]\nname = "pairs"\nanalysis = "paired_composition"\nof = "cube"\n'
+        '[step.parameters]\nstate = "stem_like"\nbefore = "diagnosis"\nafter = "relapse"\n'
+    )
+    seen = []
+    few = text.replace("minimum_total = 60", "minimum_total = 20\nmaximum_total = 150")
+    record = run(read(few), store, tmp_path, watch=seen.append)
+    finished = {event.name: event.warnings for event in seen if isinstance(event, StepFinished)}
+    recorded = {step.name: step.warnings for step in record.steps}
+    assert finished == recorded
+    assert all(message.split(":")[0].endswith("Warning") for message in recorded["pairs"])
+    assert issubclass(SmallSampleWarning, UserWarning)
+
+
+def test_run_pipeline__tells_how_it_goes_on(read, store, tmp_path):
+    seen = []
+    run(read(), store, tmp_path, watch=seen.append)
+    started = [event for event in seen if isinstance(event, StepStarted)]
+    assert [(event.name, event.number, event.steps) for event in started] == [
+        (name, number, 7) for number, name in enumerate(STEPS, start=1)
+    ]
+    finished = [event for event in seen if isinstance(event, StepFinished)]
+    assert finished[-1].rows == CELLS * (1 + 2 + 2 + 2 + 1)
+    assert all(event.rows <= event.expected for event in seen if isinstance(event, RowsDecoded))
+
+
+def test_run_pipeline__refuses_claims_before_anything_runs(read, store, tmp_path):
+    claim = Claim("a", Reference("model", "cox_model_hazard"), 1, 0, 2)
+    with pytest.raises(PipelineFileError, match="Did you mean cox_model_hazard_ratio"):
+        run(read(), store, tmp_path, claims=[claim])
+    assert not (store / "results").exists()
+
+
+def test_run_pipeline__holds_claims_against_results(read, store, tmp_path):
+    claim = Claim("a", Reference("model", "cox_model_patients"), 40, 40, 40, source="the fixture")
+    (outcome,) = run(read(), store, tmp_path, claims=[claim]).claims
+    assert (outcome.holds, outcome.found) == (True, 40)
+
+
+@pytest.mark.cluster
+def test_run_pipeline__gives_the_same_on_a_cluster(read, store, tmp_path):
+    expected = open_run_results(run(read(), store, tmp_path), store)
+    expected = {name: result.compute() for name, result in expected.items()}
+    for path in sorted((store / "results").rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        Client(cluster),
+    ):
+        record = run(read(), store, tmp_path)
+        assert record.host.startswith("distributed; 2 workers")
+        assert record.steps[0].bill.passes == 1.0
+        assert ran(record) == STEPS
+        same(open_run_results(record, store), expected)
