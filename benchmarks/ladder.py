@@ -20,8 +20,8 @@ import pandas as pd
 import psutil
 import zarr
 
-from chemores_dask import provenance
 from benchmarks.measured_steps import STEPS
+from chemores_dask import provenance
 
 RESULTS = Path(__file__).parent / "results" / "ladder.tsv"
 WARM_UP_CELLS = 500

@@ -25,7 +25,7 @@ _DOORS = {
     "cox_model": "cohort.cox_models",
     "cox_scan": "cohort.cox_scan",
     "ingest_patients": "ingest.patient_cohort",
-    "ingest": "ingest.convert",
+    "ingest_samples": "ingest.convert:ingest",
     "kaplan_meier": "cohort.kaplan_meier",
     "list_cohorts": "store.patients",
     "list_results": "store.results",
@@ -53,7 +53,10 @@ _DOORS = {
     "write_report": "report.document",
     "write_result": "store.results",
 }
-"""Module of every public name, below this package."""
+"""Module of every public name, below this package; after a colon, what it is called there.
+
+``ingest`` alone would be the room of that name, once anything has imported it.
+"""
 
 __all__ = sorted(_DOORS)  # noqa: PLE0605 - the doors above are the one list of them
 
@@ -64,9 +67,9 @@ def __getattr__(name: str) -> object:
     if name not in _DOORS:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    found = getattr(import_module(f"{__name__}.{_DOORS[name]}"), name)
-    # Kept, so that the next look does not come here. A module of the same name must not stand in its place either.
-    globals()[name] = found
+    module, _, called = _DOORS[name].partition(":")
+    found = getattr(import_module(f"{__name__}.{module}"), called or name)
+    globals()[name] = found  # the next look does not come here
     return found
 
 

@@ -27,4 +27,7 @@ def perform(store: Path) -> None:
     for name, patients in inventory.cohorts.items():
         say(f"cohort {name}: {patients:,} patients")
     complete = sum(result.complete for result in inventory.results)
-    say(f"{complete} results" + (f", {len(inventory.results) - complete} cut short" if complete < len(inventory.results) else ""))
+    say(
+        f"{complete} results"
+        + (f", {len(inventory.results) - complete} cut short" if complete < len(inventory.results) else "")
+    )

@@ -21,9 +21,7 @@ def perform(
     event: list[str] | None,
 ) -> None:
     """Bring a cohort of patients into a store, and say what it holds."""
-    columns = ClinicalColumns(
-        patient=patient, durations=tuple(duration or ()), events=tuple(event) if event else None
-    )
+    columns = ClinicalColumns(patient=patient, durations=tuple(duration or ()), events=tuple(event) if event else None)
     ingest_patients(store, cohort=cohort, clinical=clinical, expression=expression, columns=columns)
     patients = open_patients(store, cohort=cohort)
     genes = f", {patients.sizes['gene']:,} genes" if "gene" in patients.sizes else ""

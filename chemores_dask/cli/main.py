@@ -56,7 +56,8 @@ class GeneChoice(StrEnum):
 
 @app.callback()
 def _about(
-    debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error.")] = False,  # noqa: FBT002
+    *,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error.")] = False,
 ) -> None:
     pass
 
@@ -64,6 +65,7 @@ def _about(
 @app.command(rich_help_panel=DATA)
 def simulate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go.", show_default=False)],
+    *,
     preset: Annotated[Preset, typer.Option(help="Cohort to simulate; null has no effects at all.")] = Preset.demo,
     seed: Seed = 1,
     patients: Annotated[int | None, typer.Option(min=1, help="Patients with single cells.")] = None,
@@ -78,10 +80,15 @@ def simulate(
 
 @app.command(rich_help_panel=DATA)
 def ingest(
-    samples: Annotated[Path, typer.Argument(help="Sample sheet (CSV or TSV: sample, path, patient, stage, …).", show_default=False)],
+    samples: Annotated[
+        Path, typer.Argument(help="Sample sheet (CSV or TSV: sample, path, patient, stage, …).", show_default=False)
+    ],
     store: Store,
+    *,
     species: Annotated[str | None, typer.Option(help="Species (genome) to keep of a reference with several.")] = None,
-    aliases: Annotated[Path | None, typer.Option(help="Table with columns alias and symbol: old names of genes.")] = None,
+    aliases: Annotated[
+        Path | None, typer.Option(help="Table with columns alias and symbol: old names of genes.")
+    ] = None,
     genes: Annotated[GeneChoice, typer.Option(help="Genes of any file, or those of every file.")] = GeneChoice.union,
 ) -> None:
     """Bring the files of a sample sheet into one store. Can be interrupted and called again."""
@@ -90,13 +97,20 @@ def ingest(
 
 @app.command("ingest-patients", rich_help_panel=DATA)
 def ingest_patients(
-    clinical: Annotated[Path, typer.Argument(help="Clinical table (CSV or TSV), one row per patient.", show_default=False)],
+    clinical: Annotated[
+        Path, typer.Argument(help="Clinical table (CSV or TSV), one row per patient.", show_default=False)
+    ],
     store: Store,
+    *,
     cohort: Annotated[str, typer.Option(help="Name of the cohort; pipelines read patients/NAME.", show_default=False)],
     expression: Annotated[Path | None, typer.Option(help="Bulk expression (CSV or TSV), genes by patients.")] = None,
-    patient: Annotated[str | None, typer.Option(help="Column that names the patient; found by its usual names unless given.")] = None,
+    patient: Annotated[
+        str | None, typer.Option(help="Column that names the patient; found by its usual names unless given.")
+    ] = None,
     duration: Annotated[list[str] | None, typer.Option(help="Column of follow-up times; may be repeated.")] = None,
-    event: Annotated[list[str] | None, typer.Option(help="Column that says whether follow-up ended in the event; may be repeated.")] = None,
+    event: Annotated[
+        list[str] | None, typer.Option(help="Column that says whether follow-up ended in the event; may be repeated.")
+    ] = None,
 ) -> None:
     """Bring a cohort of patients (clinical table, bulk expression) into a store."""
     _perform(
@@ -107,10 +121,13 @@ def ingest_patients(
 
 @app.command(rich_help_panel=ANALYSIS)
 def run(
-    pipeline: Annotated[Path, typer.Argument(help="Pipeline: a folder with pipeline.toml, or the file.", show_default=False)],
+    pipeline: Annotated[
+        Path, typer.Argument(help="Pipeline: a folder with pipeline.toml, or the file.", show_default=False)
+    ],
+    *,
     store: Annotated[Path, typer.Option(help="The store.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="Folder for report, tables and record.", show_default=False)] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run and why, and stop.")] = False,  # noqa: FBT002
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run and why, and stop.")] = False,
     gene_sets: Annotated[Path | None, typer.Option(help="GMT file; its sets replace those of the same name.")] = None,
     claims: Annotated[Path | None, typer.Option(help="claims.toml with figures to hold the results against.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed instead of the pipeline's own.")] = None,
@@ -142,6 +159,7 @@ def verify(store: Store) -> None:
 @app.command(rich_help_panel=ABOUT)
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where everything goes.", show_default=False)],
+    *,
     preset: Annotated[Preset, typer.Option(help="Cohort to simulate.")] = Preset.demo,
     pipeline: Annotated[Path, typer.Option(help="Pipeline to run.")] = DEFAULT_PIPELINE,
     seed: Seed = 1,

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from chemores_dask.cli.run_progress import watched_run
 from chemores_dask.cli.terminal import say, show_table, size_text
-from chemores_dask.figures.gallery import check_figure
 from chemores_dask.gene_sets import GeneSets
 from chemores_dask.ingest.gmt_file import read_gmt
-from chemores_dask.report.document import write_report
+from chemores_dask.report.document import check_sections, write_report
 from chemores_dask.workflow.claims import read_claims
 from chemores_dask.workflow.pipeline_file import read_pipeline
 from chemores_dask.workflow.record import ClaimOutcome, RunRecord
@@ -43,12 +42,10 @@ def perform(
 
 
 def adapted_pipeline(path: Path, *, gene_sets: Path | None, seed: int | None) -> Pipeline:
-    """Read a pipeline, check its figures, and put the user's gene sets and seed into it."""
+    """Read a pipeline, check its sections, and put the user's gene sets and seed into it."""
     pipeline = read_pipeline(path)
     analyses = {step.name: step.analysis for step in pipeline.steps}
-    for section in pipeline.sections:
-        for figure in section.figures:
-            check_figure(figure, analyses=analyses)
+    check_sections(pipeline.sections, analyses=analyses)
     if gene_sets is not None:
         given = {gene_set.name: gene_set for gene_set in read_gmt(gene_sets)}
         merged = {**{gene_set.name: gene_set for gene_set in pipeline.gene_sets}, **given}
@@ -61,7 +58,7 @@ def run_and_report(pipeline: Pipeline, store: Path, *, out: Path, claims: Path |
     expected = read_claims(claims) if claims is not None else ()
     with watched_run() as watch:
         record = run_pipeline(pipeline, store, out=out, claims=expected, watch=watch)
-    write_report(record, open_run_results(record, store), out / REPORT)
+    write_report(record, open_run_results(record, store), path=out / REPORT)
     return record
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from chemores_dask.cli.run_progress import new_progress
 from chemores_dask.cli.terminal import say
 from chemores_dask.simulation.design import SimulationDesign
 from chemores_dask.simulation.write import simulate
@@ -14,7 +15,7 @@ from chemores_dask.simulation.write import simulate
 def perform(folder: Path, *, preset: str, seed: int, sizes: Mapping[str, int | None]) -> None:
     """Write a simulated cohort."""
     design = preset_design(preset, sizes=sizes)
-    simulate(folder, design=design, seed=seed)
+    simulate_with_progress(folder, design=design, seed=seed)
     say(
         f"{design.cells:,} cells of {design.patients:,} patients, and a bulk cohort of {design.bulk_patients:,}",
         f"Sample sheet: {folder / 'samples.csv'}",
@@ -32,3 +33,14 @@ def preset_design(preset: str, *, sizes: Mapping[str, int | None]) -> Simulation
     }
     given = {name: size for name, size in sizes.items() if size is not None}
     return replace(presets[preset](), **given)
+
+
+def simulate_with_progress(folder: Path, *, design: SimulationDesign, seed: int) -> None:
+    """Write a simulated cohort while showing how far it is."""
+    with new_progress() as progress:
+        task = progress.add_task("simulating", total=design.cells)
+
+        def follow(done: int, expected: int) -> None:
+            progress.update(task, completed=done, total=expected)
+
+        simulate(folder, design=design, seed=seed, progress=follow)

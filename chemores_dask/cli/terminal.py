@@ -14,11 +14,14 @@ from rich.text import Text
 from chemores_dask.errors import ChemoresError
 
 INTERRUPTED = 130
+WIDTH_OF_FILES = 240
+"""Lines of tables are folded at the width of a terminal; in files and pipes hardly at all."""
+
 RESUME = "Interrupted. What was finished is kept; run the same command again to go on from there."
 
 
 def safe(value: object) -> str:
-    """Text without anything that a terminal would obey.
+    r"""Text without anything that a terminal would obey.
 
     Parameters
     ----------
@@ -31,8 +34,8 @@ def safe(value: object) -> str:
 
     Examples
     --------
-    >>> safe("a\\x1b[31mb")
-    'a\\\\x1b[31mb'
+    >>> safe("a\x1b[31mb")
+    'a\\x1b[31mb'
     """
     return "".join(
         character if character.isprintable() or character in "\n\t" else character.encode("unicode_escape").decode()
@@ -60,8 +63,9 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     for row in rows:
         table.add_row(*(Text(safe(cell)) for cell in row))
     console = Console()
-    # Where nobody looks at a terminal (a file, a pipe), lines are not folded.
-    console.print(table, width=None if console.is_terminal else 240)
+    if not console.is_terminal:
+        console.width = WIDTH_OF_FILES
+    console.print(table)
 
 
 def size_text(size: float) -> str:

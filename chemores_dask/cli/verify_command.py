@@ -14,6 +14,8 @@ def perform(store: Path) -> None:
     if damaged:
         rows = [(damage.file, damage.reason, ", ".join(damage.samples)) for damage in damaged]
         show_table(("shard", "what is wrong", "samples"), rows)
-        complain(f"Error: {len(damaged)} shards are not as they were written. Restore them from a backup, or ingest again.")
+        complain(
+            f"Error: {len(damaged)} shards are not as they were written. Restore them from a backup, or ingest again."
+        )
         raise SystemExit(1)
     say("All shards are as they were written.")

@@ -55,7 +55,7 @@ def survival_curves(
     log_rank: xr.Dataset | None = None,
     cox: xr.Dataset | None = None,
     labels: Mapping[str, str] | None = None,
-    time_label: str = "Time",
+    time_label: str = "",
     title: str = "",
 ) -> Figure:
     """Kaplan-Meier curves with confidence bands, censoring marks and a table of the patients at risk.
@@ -69,9 +69,9 @@ def survival_curves(
     cox
         Result of ``cox_model``; hazard ratios of up to three terms are written above.
     labels
-        What groups are called in the picture, by their label.
+        What groups, and terms of the model, are called in the picture, by their label.
     time_label
-        Label of the time axis with its unit, such as ``"Months since diagnosis"``.
+        Label of the time axis with its unit, such as ``"Months since diagnosis"``; by default the name of the duration.
     title
         Written above; by default the number of patients and events.
 
@@ -97,8 +97,13 @@ def survival_curves(
     upper.tick_params(labelbottom=False)
     if len(drawn) > 1 or drawn[0].label != EVERYBODY:
         _write_labels(upper, drawn, last)
-    _write_table(table, drawn, ticks=[tick for tick in upper.get_xticks() if 0 <= tick <= last], time_label=time_label)
-    _write_head(figure, drawn, title, _test_lines(log_rank, cox, curves))
+    _write_table(
+        table,
+        drawn,
+        ticks=[tick for tick in upper.get_xticks() if 0 <= tick <= last],
+        time_label=time_label or _time_label(curves),
+    )
+    _write_head(figure, drawn, title, _test_lines(log_rank, cox, curves, labels or {}))
     return figure
 
 
@@ -199,7 +204,14 @@ def _write_table(axes: Axes, drawn: list[_Curve], *, ticks: list[float], time_la
     axes.set_title("Patients at risk", loc="left", fontsize=SMALL, color=SOFT_INK, pad=3)
 
 
-def _test_lines(log_rank: xr.Dataset | None, cox: xr.Dataset | None, curves: xr.Dataset) -> list[str]:
+def _time_label(curves: xr.Dataset) -> str:
+    duration = str(recorded_parameters(curves).get("duration", "time"))
+    return "Time" if duration in {"time", "duration"} else f"Time ({shown_name(duration)})".replace("_", " ")
+
+
+def _test_lines(
+    log_rank: xr.Dataset | None, cox: xr.Dataset | None, curves: xr.Dataset, names: Mapping[str, str]
+) -> list[str]:
     lines = []
     if log_rank is not None:
         degrees = number_of(log_rank, "log_rank_degrees_of_freedom")
@@ -215,9 +227,9 @@ def _test_lines(log_rank: xr.Dataset | None, cox: xr.Dataset | None, curves: xr.
                 float(cox[f"cox_model_{name}"].values[place])
                 for name in ("hazard_ratio", "hazard_ratio_lower", "hazard_ratio_upper", "p_value")
             )
-            limits = f"{number_text(low)} to {number_text(high)}"
+            limits = f"{float(level):.0%} limits {number_text(low)} to {number_text(high)}"
             lines.append(
-                f"Hazard ratio of {shown_name(term)}: {number_text(ratio)} ({float(level):.0%} limits {limits}); "
+                f"Hazard ratio of {shown_name(names.get(term, term), longest=40)}: {number_text(ratio)} ({limits}); "
                 f"Wald {p_sentence(p_value)} (n = {count_text(number_of(cox, 'cox_model_patients'))} patients)"
             )
     level = recorded_parameters(curves).get("level")

@@ -58,8 +58,9 @@ def read_bulk_table(path: str | Path, *, patients: Sequence[str]) -> BulkTable:
     path
         TSV, CSV or GCT, plain or gzipped; read into memory whole.
     patients
-        Identifiers of the clinical table. A sample belongs to a patient if their names are equal, or equal after R's changes of
-        punctuation, or if the sample's name goes on behind the patient's (``TARGET-10-PARASZ-09A`` of ``TARGET-10-PARASZ``).
+        Identifiers of the clinical table. A sample belongs to a patient if their names are equal, or equal after R's
+        changes of punctuation, or if the sample's name goes on behind the patient's (``TARGET-10-PARASZ-09A`` of
+        ``TARGET-10-PARASZ``).
 
     Returns
     -------
@@ -91,7 +92,8 @@ def read_bulk_table(path: str | Path, *, patients: Sequence[str]) -> BulkTable:
         names = [name for name in table.columns if table[name].dtype == object][:1]
         rows = list(table[names[0]][:3]) if names else []
         message = (
-            f"{path} must hold patients of the clinical table, as columns or as rows. Found the columns {listed(table.columns[:4])} and the rows "
+            f"{path} must hold patients of the clinical table, as columns or as rows. Found the columns "
+            f"{listed(table.columns[:4])} and the rows "
             f"{listed(rows)}; the clinical table has {listed(patients[:4])}. Use the same identifiers in both."
         )
         raise InputError(message)
@@ -149,7 +151,10 @@ def _genes_in_rows(table: pd.DataFrame, matched: Mapping[str, str], patients: Se
         if annotation[name].dtype == object
     }
     if not texts:
-        message = f"{path} must have a column with the names of genes. Found, beside the patients: {listed(annotation.columns)}; add one."
+        message = (
+            f"{path} must have a column with the names of genes. Found, beside the patients: "
+            f"{listed(annotation.columns)}; add one."
+        )
         raise FormatError(message)
     symbols = next((texts[name] for name in SYMBOL_NAMES if name in texts and not _ensembl(texts[name])), None)
     identifiers = next((texts[name] for name in IDENTIFIER_NAMES if name in texts and _ensembl(texts[name])), None)
@@ -157,7 +162,7 @@ def _genes_in_rows(table: pd.DataFrame, matched: Mapping[str, str], patients: Se
         only = next(iter(texts.values()))
         symbols, identifiers = (None, only) if _ensembl(only) else (only, None)
     values = table[list(matched)].rename(columns=dict(matched)).T
-    return _finished(values, symbols, identifiers, patients, path, "genes x patients")
+    return _finished(values, symbols, identifiers, patients=patients, path=path, orientation="genes x patients")
 
 
 def _patients_in_rows(
@@ -169,13 +174,14 @@ def _patients_in_rows(
     values = rows.drop(columns=column).set_axis(pd.Index(owners), axis=0)
     names = pd.Series(values.columns, dtype=object)
     symbols, identifiers = (None, names) if _ensembl(names) else (names, None)
-    return _finished(values, symbols, identifiers, patients, path, "patients x genes")
+    return _finished(values, symbols, identifiers, patients=patients, path=path, orientation="patients x genes")
 
 
 def _finished(
     values: pd.DataFrame,
     symbols: pd.Series | None,
     identifiers: pd.Series | None,
+    *,
     patients: Sequence[str],
     path: Path,
     orientation: str,
@@ -191,7 +197,8 @@ def _finished(
     if wrong.to_numpy().any():
         row, column = np.argwhere(wrong.to_numpy())[0]
         message = (
-            f"Expression in {path} must be numbers. Found {values.iloc[row, column]!r} for patient {values.index[row]}, gene "
+            f"Expression in {path} must be numbers. Found {values.iloc[row, column]!r} for patient "
+            f"{values.index[row]}, gene "
             f"{values.columns[column]}; correct the table, or remove columns that are not genes."
         )
         raise InputError(message)
@@ -207,5 +214,8 @@ def _check_single(owners: Sequence[str], path: Path) -> None:
     counts = pd.Series(list(owners), dtype=object).value_counts()
     several = sorted(counts.index[counts > 1])
     if several:
-        message = f"Every patient must have one sample in {path}. More than one: {listed(several)}; keep one sample each (for example the one at diagnosis)."
+        message = (
+            f"Every patient must have one sample in {path}. More than one: {listed(several)}; keep one sample each "
+            "(for example the one at diagnosis)."
+        )
         raise InputError(message)

@@ -17,8 +17,8 @@ from chemores_dask.ingest.source import reading
 from chemores_dask.ingest.table_text import detect_delimiter, first_lines, open_bytes
 
 PATIENT_NAMES = (
-    "patient", "patient_id", "patientid", "target_usi", "target usi", "usi", "bcr_patient_barcode", "submitter_id", "case",
-    "case_id", "case_submitter_id", "subject", "subject_id", "id", "sample", "sample_id",
+    "patient", "patient_id", "patientid", "target_usi", "target usi", "usi", "bcr_patient_barcode", "submitter_id",
+    "case", "case_id", "case_submitter_id", "subject", "subject_id", "id", "sample", "sample_id",
 )  # fmt: skip
 EVENT_WORDS = ("event", "status", "dead", "deceased", "death")
 HAPPENED = ("1", "1.0", "true", "yes", "dead", "deceased", "died", "event")
@@ -38,9 +38,10 @@ class ClinicalColumns:
     durations
         Follow-up times, in any unit.
     events
-        Whether the follow-up ended in the event. Unless given, columns called event, status, dead, deceased or death (alone or as one word
-        of the name) become events where all their entries are understood, and stay as they are otherwise. A column called censor is
-        never guessed: name it, if it is 1 for an event. An event may be missing only where a duration is; it is then stored as False.
+        Whether the follow-up ended in the event. Unless given, columns called event, status, dead, deceased or death
+        (alone or as one word of the name) become events where all their entries are understood, and stay as they are
+        otherwise. A column called censor is never guessed: name it, if it is 1 for an event. An event may be missing
+        only where a duration is; it is then stored as False.
     """
 
     patient: str | None = None
@@ -60,8 +61,8 @@ def read_clinical_table(path: str | Path, *, columns: ClinicalColumns | None = N
 
     Returns
     -------
-    One row per patient, index ``patient``. Durations and all columns of numbers are float (missing is NaN), events boolean, the rest
-    text (missing is empty).
+    One row per patient, index ``patient``. Durations and all columns of numbers are float (missing is NaN), events
+    boolean, the rest text (missing is empty).
 
     Raises
     ------
@@ -70,7 +71,8 @@ def read_clinical_table(path: str | Path, *, columns: ClinicalColumns | None = N
     MissingVariableError
         If a named column is absent.
     InputError
-        If a patient is missing or occurs twice, or a time or an event is not understood; the message names the column and the patients.
+        If a patient is missing or occurs twice, or a time or an event is not understood; the message names the column
+        and the patients.
     """
     path = Path(path)
     meaning = columns or ClinicalColumns()
@@ -124,7 +126,10 @@ def durations(values: pd.Series, *, name: str, where: str) -> pd.Series:
     numbers = pd.to_numeric(values.mask(missing), errors="coerce").astype(np.float64)
     wrong = (numbers.isna() & ~missing) | (numbers < 0) | np.isinf(numbers)
     if wrong.any():
-        message = f"Times in the column {name!r} of {where} must be numbers, zero or more. Found: {_shown(values[wrong])}; correct these rows."
+        message = (
+            f"Times in the column {name!r} of {where} must be numbers, zero or more. Found: "
+            f"{_shown(values[wrong])}; correct these rows."
+        )
         raise InputError(message)
     return numbers
 
@@ -135,7 +140,8 @@ def events(values: pd.Series, *, name: str, where: str) -> pd.Series:
     Parameters
     ----------
     values
-        ``0``/``1``, ``Dead``/``Alive``, ``1:DECEASED``/``0:LIVING``, true/false or yes/no in any case, indexed by patient.
+        ``0``/``1``, ``Dead``/``Alive``, ``1:DECEASED``/``0:LIVING``, true/false or yes/no in any case, indexed by
+        patient.
     name, where
         The column and the file, for the message.
 
@@ -157,7 +163,8 @@ def events(values: pd.Series, *, name: str, where: str) -> pd.Series:
     if understood.isna().any():
         wrong = values[understood.isna()]
         message = (
-            f"Events in the column {name!r} of {where} must be 0/1, Dead/Alive, 1:DECEASED/0:LIVING, true/false or yes/no. Found: "
+            f"Events in the column {name!r} of {where} must be 0/1, Dead/Alive, 1:DECEASED/0:LIVING, true/false or "
+            "yes/no. Found: "
             f"{_shown(wrong)}; correct these rows or leave these patients out."
         )
         raise InputError(message)
@@ -192,7 +199,10 @@ def _patient_column(table: pd.DataFrame, named: str | None, path: Path) -> str:
     lower = {name.lower(): name for name in reversed(list(table.columns))}
     found = next((lower[name] for name in PATIENT_NAMES if name in lower), None)
     if found is None:
-        message = f"{path} must have a column that names the patients. Present: {listed(table.columns)}; name it with ClinicalColumns(patient=…)."
+        message = (
+            f"{path} must have a column that names the patients. Present: {listed(table.columns)}; name it with "
+            "ClinicalColumns(patient=…)."
+        )
         raise InputError(message)
     return found
 

@@ -41,20 +41,20 @@ def ingest(
 ) -> IngestReport:
     """Bring samples of any format into the cells of a store.
 
-    Every header is read and checked, and the genes of all samples are brought to one dictionary, before anything is written. Then
-    the files are streamed one after the other. A call that was cut short is simply repeated: files it had finished are not read again.
-    A call on a finished store made from the same, unchanged files returns its report.
+    Every header is read and checked, and the genes of all samples are brought to one dictionary, before anything is
+    written. Then the files are streamed one after the other. A call that was cut short is simply repeated: files it
+    had finished are not read again. A call on a finished store made from the same, unchanged files returns its
+    report.
 
     Parameters
     ----------
     samples
-        The sample sheet: CSV or TSV with the columns ``sample``, ``path``, and any others (see :func:`read_sample_sheet`).
+        The sample sheet: CSV or TSV with the columns ``sample``, ``path``, and any others (see
+        :func:`read_sample_sheet`).
     store
         Where the store is, or will be.
-    options
-        Species, aliases, genes, columns to keep.
-    progress
-        Called after every block.
+    options, progress
+        Species, aliases, genes, columns to keep; what to call after every block.
 
     Returns
     -------
@@ -64,10 +64,8 @@ def ingest(
     ------
     StoreNotFoundError
         If a file is not there.
-    FormatError
-        If a file is not what its name or header says, or is cut short.
-    CountsError
-        If a matrix is not made of raw counts.
+    FormatError, CountsError
+        If a file is not what its name or header says, is cut short, or is not made of raw counts.
     InputError, MissingVariableError, ParameterError, GeneMismatchError
         If the sheet, the samples or their genes cannot be used.
     StoreError
@@ -75,8 +73,8 @@ def ingest(
 
     Notes
     -----
-    Cells are in the order of the sheet, each sample together; samples of one split file in the order in which they first appear in it.
-    A cell is called ``sample:barcode``. Memory holds one block, and the names of the cells.
+    Cells are in the order of the sheet, each sample together; samples of one split file in the order in which they
+    first appear in it. A cell is called ``sample:barcode``. Memory holds one block, and the names of the cells.
     Passes over the counts: 1.
     """
     root = Path(store)
@@ -87,29 +85,35 @@ def ingest(
     if begun and is_complete_group(root / CELLS):
         return _finished_before(root, plan)
     root.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(options.scratch) if options.scratch else root.parent
-    reports = []
     with CellsWriter.open(root, plan.dictionary.genes) as writer:
-        finished = writer.finished_sources
-        _check_finished(plan, finished)
-        stream = _Stream(plan, options, scratch, writer, progress)
-        for sample, position in zip(plan.samples, plan.dictionary.positions, strict=True):
-            record = finished.get(sample.entry.sample)
-            if record is not None:
-                reports.append(replace(SourceReport(**record["report"]), resumed=True))
-                continue
-            try:
-                report = stream.write(sample, position)
-            except ChemoresError as error:
-                error.add_note(
-                    f"While reading sample {sample.entry.sample}. The store {root} is unfinished: mend the file and run the same call again, or remove the store."
-                )
-                raise
-            writer.finish_source(sample.entry.sample, {"fingerprint": sample.fingerprint, "report": asdict(report)})
-            reports.append(report)
-        result = IngestReport(root, tuple(reports), plan.dictionary.report)
+        _check_finished(plan, writer.finished_sources)
+        reports = _write_sources(_Stream(plan, options, root, writer=writer, progress=progress))
+        result = IngestReport(root, reports, plan.dictionary.report)
         writer.close(uns={REPORT_ENTRY: canonical_json(result.to_dict())})
     return result
+
+
+def _write_sources(stream: _Stream) -> tuple[SourceReport, ...]:
+    """Write the files that an earlier call had not finished."""
+    plan, writer = stream.plan, stream.writer
+    finished = writer.finished_sources
+    reports = []
+    for sample, position in zip(plan.samples, plan.dictionary.positions, strict=True):
+        key = sample.entry.sample
+        if key in finished:
+            reports.append(replace(SourceReport(**finished[key]["report"]), resumed=True))
+            continue
+        try:
+            report = stream.write(sample, position)
+        except ChemoresError as error:
+            error.add_note(
+                f"While reading sample {key}. The store {stream.root} is unfinished: mend the file and run the same "
+                "call again, or remove the store."
+            )
+            raise
+        writer.finish_source(key, {"fingerprint": sample.fingerprint, "report": asdict(report)})
+        reports.append(report)
+    return tuple(reports)
 
 
 @dataclass
@@ -127,11 +131,12 @@ class _Stream:
     """Carries what all files share while they are written."""
 
     def __init__(
-        self, plan: IngestPlan, options: IngestOptions, scratch: Path, writer: CellsWriter, progress: Progress | None
+        self, plan: IngestPlan, options: IngestOptions, root: Path, *, writer: CellsWriter, progress: Progress | None
     ) -> None:
         self.plan = plan
         self.options = options
-        self.scratch = scratch
+        self.root = root
+        self.scratch = Path(options.scratch) if options.scratch else root.parent
         self.writer = writer
         self.progress = progress
         self.width = len(plan.dictionary.genes)
@@ -158,7 +163,10 @@ class _Stream:
             if self.progress is not None:
                 self.progress(IngestProgress(sample.entry.sample, self.writer.cells, self.cells, self.nonzeros))
         if tally.total == 0:
-            message = f"Every sample must have counts of genes. {sample.entry.sample} ({sample.source.path}) has none; leave it out of the sheet."
+            message = (
+                f"Every sample must have counts of genes. {sample.entry.sample} ({sample.source.path}) has none; "
+                "leave it out of the sheet."
+            )
             raise InputError(message)
         return _source_report(sample, position, tally)
 
@@ -273,14 +281,16 @@ def _check_finished(plan: IngestPlan, finished: dict[str, dict[str, object]]) ->
     expected = [sample.entry.sample for sample in plan.samples][: len(finished)]
     if list(finished) != expected:
         message = (
-            f"An unfinished store goes on with the same sheet. Finished there: {listed(finished)}; first in the sheet: {listed(expected)}. "
+            f"An unfinished store goes on with the same sheet. Finished there: {listed(finished)}; first in the "
+            f"sheet: {listed(expected)}. "
             "Restore the order of the sheet, or remove the store and start again."
         )
         raise StoreError(message)
     for sample in plan.samples[: len(finished)]:
         if _plain(finished[sample.entry.sample]["fingerprint"]) != _plain(sample.fingerprint):
             message = (
-                f"A file must not change while its store is unfinished. {sample.entry.sample} ({sample.source.path}), its row of the sheet or "
+                f"A file must not change while its store is unfinished. {sample.entry.sample} "
+                f"({sample.source.path}), its row of the sheet or "
                 "the options differ from what an earlier call read; restore them, or remove the store and start again."
             )
             raise StoreError(message)
@@ -296,7 +306,10 @@ def _finished_before(root: Path, plan: IngestPlan) -> IngestReport:
         _plain(records[sample.entry.sample].get("fingerprint")) == _plain(sample.fingerprint) for sample in plan.samples
     )
     if not same:
-        message = f"A store takes its cells once. {root} holds finished cells of other samples, files or options; choose another path, or remove the store."
+        message = (
+            f"A store takes its cells once. {root} holds finished cells of other samples, files or options; choose "
+            "another path, or remove the store."
+        )
         raise StoreError(message)
     reports = tuple(replace(SourceReport(**record["report"]), resumed=True) for record in records.values())
     return IngestReport(root, reports, plan.dictionary.report)

@@ -73,7 +73,8 @@ def whole_counts(values: np.ndarray, *, where: str, describe: Callable[[int], st
             reason = "which is not whole: the matrix looks normalized"
         entry = "" if describe is None else f" ({describe(position)})"
         message = (
-            f"Counts must be whole numbers from 0 to 2**31 - 1. Found {value}{entry} in {where}, {reason}. Pass the raw counts; "
+            f"Counts must be whole numbers from 0 to 2**31 - 1. Found {value}{entry} in {where}, {reason}. Pass the "
+            "raw counts; "
             "in an .h5ad they may lie in raw or in a layer, which the column 'counts_in' of the sample sheet can name."
         )
         raise CountsError(message)

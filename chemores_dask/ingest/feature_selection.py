@@ -22,7 +22,8 @@ class FeatureSelection:
     Attributes
     ----------
     genes
-        The kept genes, prefixes of the species stripped; columns as in a header, plus ``feature``: their number in the file.
+        The kept genes, prefixes of the species stripped; columns as in a header, plus ``feature``: their number in
+        the file.
     other_species
         For each feature of the file, whether it is a gene of another species.
     kept
@@ -69,7 +70,10 @@ def select_features(features: pd.DataFrame, *, species: str | None, where: str) 
     types = features["feature_type"][~expression].value_counts()
     set_aside = {str(name): int(count) for name, count in types.sort_index().items()}
     if not expression.any():
-        message = f"{where} must have features of type {GENE_EXPRESSION!r}. Found: {listed(set_aside)}; pass the file of the gene expression library."
+        message = (
+            f"{where} must have features of type {GENE_EXPRESSION!r}. Found: {listed(set_aside)}; pass the file of "
+            "the gene expression library."
+        )
         raise InputError(message)
     genome = _genomes(features)
     names = tuple(sorted(set(genome[expression]) - {""}))
@@ -102,7 +106,10 @@ def _chosen(names: tuple[str, ...], species: str | None, where: str) -> str | No
         return None
     if species is None:
         if len(names) > 1:
-            message = f"A reference of several species needs a chosen one. Found in {where}: {listed(names)}; pass species={names[0]!r} (or another of these)."
+            message = (
+                f"A reference of several species needs a chosen one. Found in {where}: {listed(names)}; pass "
+                f"species={names[0]!r} (or another of these)."
+            )
             raise ParameterError(message)
         return names[0]
     matching = [name for name in names if name == species] or [name for name in names if name.startswith(species)]

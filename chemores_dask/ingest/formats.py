@@ -39,7 +39,10 @@ def recognize(path: str | Path) -> str:
     """
     path = Path(path)
     if not path.exists():
-        message = f"There must be a file or folder at {path}. Nothing was found; correct the path (a relative one starts at the sample sheet)."
+        message = (
+            f"There must be a file or folder at {path}. Nothing was found; correct the path (a relative one starts "
+            "at the sample sheet)."
+        )
         raise StoreNotFoundError(message)
     if path.is_dir():
         return _folder_format(path)
@@ -57,7 +60,8 @@ def recognize(path: str | Path) -> str:
         message = f"{path} must be unpacked first. Found an archive; unpack it and name the file or folder inside."
         raise FormatError(message)
     message = (
-        f"{path} must be a folder with matrix.mtx, or a file .h5, .h5ad, .loom, .tsv, .csv or .txt (also .gz). Found the suffix {suffix!r}; "
+        f"{path} must be a folder with matrix.mtx, or a file .h5, .h5ad, .loom, .tsv, .csv or .txt (also .gz). "
+        f"Found the suffix {suffix!r}; "
         f"rename it, or write one of {listed(FORMATS)} into the column 'format'."
     )
     raise FormatError(message)
@@ -95,7 +99,10 @@ def open_source(path: str | Path, *, format_name: str | None = None, counts_in: 
     if chosen == loom_file.FORMAT:
         return loom_file.read_loom(path, counts_in=counts_in)
     if counts_in is not None:
-        message = f"'counts_in' is for .h5ad and .loom. Found {counts_in!r} for {path}, which is {chosen}; leave the entry empty."
+        message = (
+            f"'counts_in' is for .h5ad and .loom. Found {counts_in!r} for {path}, which is {chosen}; leave the "
+            "entry empty."
+        )
         raise FormatError(message)
     readers = {
         tenx_mtx.FORMAT: tenx_mtx.read_tenx_mtx,
@@ -108,7 +115,10 @@ def open_source(path: str | Path, *, format_name: str | None = None, counts_in: 
 def _folder_format(path: Path) -> str:
     markers = (".zgroup", ".zattrs", "zarr.json")
     if any((path / marker).exists() for marker in markers):
-        message = f"{path} must be a file of counts or a folder with matrix.mtx. Found a zarr store; write it with anndata as .h5ad and name that."
+        message = (
+            f"{path} must be a file of counts or a folder with matrix.mtx. Found a zarr store; write it with "
+            "anndata as .h5ad and name that."
+        )
         raise FormatError(message)
     return tenx_mtx.FORMAT
 
@@ -122,15 +132,20 @@ def _hdf5_format(path: Path) -> str:
         if "obs" in file and "var" in file:
             return h5ad_file.FORMAT
         found = listed(file)
-    message = f"{path} must be 10x .h5 (matrix, or a group per genome), .h5ad (X, obs, var) or .loom (matrix, row_attrs). Found at its root: {found}; name another file."
+    message = (
+        f"{path} must be 10x .h5 (matrix, or a group per genome), .h5ad (X, obs, var) or .loom (matrix, row_attrs). "
+        f"Found at its root: {found}; name another file."
+    )
     raise FormatError(message)
 
 
 def _export_from_r(path: Path) -> str:
     name = path.name.split(".")[0]
     return (
-        f"{path} must be exported from R first: it is in R's own format, which only R reads. In R: x <- readRDS('{path.name}'); "
+        f"{path} must be exported from R first: it is in R's own format, which only R reads. In R: x <- "
+        f"readRDS('{path.name}'); "
         f"counts <- SeuratObject::LayerData(x, assay = 'RNA', layer = 'counts'); "
-        f"DropletUtils::write10xCounts('{name}.h5', counts, type = 'HDF5', version = '3'); write.csv(x@meta.data, '{name}_cells.csv'). "
+        f"DropletUtils::write10xCounts('{name}.h5', counts, type = 'HDF5', version = '3'); write.csv(x@meta.data, "
+        f"'{name}_cells.csv'). "
         f"Then name {name}.h5 here."
     )

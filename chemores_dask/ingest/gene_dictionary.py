@@ -1,12 +1,14 @@
 """One dictionary of genes for all samples, fixed before the first count is written.
 
-Genes are matched by identifier where every file has them (Ensembl versions stripped), otherwise by symbol. The same identifier twice
-in a file is one gene, and its counts are added. The same symbol with different identifiers is different genes: the first keeps the
-symbol, the next become ``SYMBOL-1``, ``SYMBOL-2``, as in scanpy. Genes keep the order of the first file; later files add theirs at the end.
+Genes are matched by identifier where every file has them (Ensembl versions stripped), otherwise by symbol. The same
+identifier twice in a file is one gene, and its counts are added. The same symbol with different identifiers is
+different genes: the first keeps the symbol, the next become ``SYMBOL-1``, ``SYMBOL-2``, as in scanpy. Genes keep the
+order of the first file; later files add theirs at the end.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,7 +136,8 @@ def build_gene_dictionary(
     combine
         ``"union"`` keeps every gene of any file, ``"intersection"`` those of all files.
     aliases
-        Approved symbols by alias. An alias is replaced where it has one symbol, is not itself a symbol, and its symbol is not in the same file.
+        Approved symbols by alias. An alias is replaced where it has one symbol, is not itself a symbol, and its
+        symbol is not in the same file.
 
     Returns
     -------
@@ -146,28 +149,20 @@ def build_gene_dictionary(
         If a file has no gene in common with any other, or no gene is left.
     """
     check_one_of(combine, COMBINATIONS, parameter="combine", caller="build_gene_dictionary")
-    distinct: dict[int, pd.DataFrame] = {id(table): table for table in tables}
     renames: dict[str, str] = {}
-    cleaned = {key: _cleaned(table, aliases or {}, renames) for key, table in distinct.items()}
-    versions = sum(table.attrs["versions"] for table in cleaned.values())
+    cleaned = {key: _cleaned(table, aliases or {}, renames) for key, table in {id(one): one for one in tables}.items()}
     by_identifier = all((table["gene_id"] != "").mean() > 0.5 for table in cleaned.values())
     keys = _keys(cleaned, by_identifier)
     _check_overlap([keys[id(table)] for table in tables], names, by_identifier)
     together = pd.Index(pd.unique(np.concatenate(list(keys.values()))), dtype=object)
-    shared = np.ones(len(together), dtype=bool)
-    for own in keys.values():
-        shared &= together.isin(own)
-    chosen = together if combine == "union" else together[shared]
-    if len(chosen) == 0:
-        message = f"The files must share genes for combine='intersection'. No gene is in all {len(tables)} files; use 'union' or leave out a file."
-        raise GeneMismatchError(message)
+    chosen, shared = _combined(together, keys, combine)
     genes, unique = _described(chosen, keys, cleaned)
     positions = {key: chosen.get_indexer(own).astype(np.int32) for key, own in keys.items()}
     report = GeneReport(
         matched_by="gene_id" if by_identifier else "gene_symbol",
         genes=len(chosen),
-        in_every_file=int(shared.sum()),
-        versions_stripped=int(versions),
+        in_every_file=shared,
+        versions_stripped=sum(table.attrs["versions"] for table in cleaned.values()),
         renamed=dict(list(renames.items())[:SHOWN]),
         renamed_count=len(renames),
         ambiguous_aliases=sum(len(targets) > 1 for targets in (aliases or {}).values()),
@@ -178,6 +173,21 @@ def build_gene_dictionary(
         looks_like_dates=tuple(genes.index[genes["gene_symbol"].str.match(DATE_LIKE)][:SHOWN]),
     )
     return GeneDictionary(genes, tuple(positions[id(table)] for table in tables), report)
+
+
+def _combined(together: pd.Index, keys: Mapping[int, np.ndarray], combine: str) -> tuple[pd.Index, int]:
+    """Choose the union or the intersection; also tells how many genes every file has."""
+    shared = np.ones(len(together), dtype=bool)
+    for own in keys.values():
+        shared &= together.isin(own)
+    chosen = together if combine == "union" else together[shared]
+    if len(chosen) == 0:
+        message = (
+            f"The files must share genes for combine='intersection'. No gene is in all {len(keys)} tables of genes; "
+            "use 'union' or leave out a file."
+        )
+        raise GeneMismatchError(message)
+    return chosen, int(shared.sum())
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
@@ -226,8 +236,8 @@ def _cleaned(table: pd.DataFrame, aliases: Mapping[str, Sequence[str]], renames:
         if len(targets) == 1 and symbol not in approved and targets[0] not in present:
             changed[symbol] = targets[0]
     # Two aliases of one symbol in a file may be two genes: neither is renamed.
-    goals = list(changed.values())
-    changed = {old: new for old, new in changed.items() if goals.count(new) == 1}
+    goals = Counter(changed.values())
+    changed = {old: new for old, new in changed.items() if goals[new] == 1}
     renames.update({symbol: changed[symbol] for symbol in symbols if symbol in changed})
     result = pd.DataFrame({"gene_id": stripped, "gene_symbol": symbols.replace(changed) if changed else symbols})
     result.attrs["versions"] = int((stripped != identifiers).sum())
@@ -282,8 +292,10 @@ def _check_overlap(keys: Sequence[np.ndarray], names: Sequence[str], by_identifi
         )
         kind = "identifiers" if by_identifier else "symbols"
         message = (
-            f"Samples must share genes. The {kind} of {name} match none of the others: {listed(own[:4])} against {listed(others[:4])}.{hint} "
-            "Bring all samples to the same kind of names (Ensembl identifiers or symbols), or ingest them into separate stores."
+            f"Samples must share genes. The {kind} of {name} match none of the others: {listed(own[:4])} against "
+            f"{listed(others[:4])}.{hint} "
+            "Bring all samples to the same kind of names (Ensembl identifiers or symbols), or ingest them into "
+            "separate stores."
         )
         raise GeneMismatchError(message)
 

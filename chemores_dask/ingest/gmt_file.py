@@ -21,7 +21,8 @@ def read_gmt(path: str | Path, *, pair_directions: bool = False) -> GeneSets:
     path
         The file, plain or gzipped.
     pair_directions
-        Whether two sets whose names differ only in ``_UP`` and ``_DN`` (or ``_DOWN``) become one with genes of both directions.
+        Whether two sets whose names differ only in ``_UP`` and ``_DN`` (or ``_DOWN``) become one with genes of both
+        directions.
 
     Returns
     -------
@@ -46,7 +47,10 @@ def read_gmt(path: str | Path, *, pair_directions: bool = False) -> GeneSets:
         name, *rest = (field.strip() for field in line.split("\t"))
         genes = tuple(gene for gene in rest[1:] if gene)
         if not name or not genes:
-            message = f"Every line of {path} must hold a name, a source and genes, separated by tabs. Line {number} has {len(genes)} genes: {line[:60]!r}; correct or remove it."
+            message = (
+                f"Every line of {path} must hold a name, a source and genes, separated by tabs. Line {number} has "
+                f"{len(genes)} genes: {line[:60]!r}; correct or remove it."
+            )
             raise FormatError(message)
         sets.append(GeneSet(name, genes, source=rest[0]))
     if not sets:

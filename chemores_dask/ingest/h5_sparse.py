@@ -55,7 +55,10 @@ def read_offsets(group: h5py.Group, *, lines: int, path: Path) -> np.ndarray:
     elif offsets[0] != 0 or offsets[-1] != stored or (np.diff(offsets) < 0).any():
         problem = f"offsets that run from {offsets[0]:,} to {offsets[-1]:,} for {stored:,} values"
     if problem:
-        message = f"The header of {group.name} in {path} must agree with its data. Found {problem}; the file is damaged, fetch or write it again."
+        message = (
+            f"The header of {group.name} in {path} must agree with its data. Found {problem}; the file is damaged, "
+            "fetch or write it again."
+        )
         raise FormatError(message)
     return offsets
 
@@ -115,7 +118,8 @@ def entries_by_column(
     for first in range(0, int(offsets[-1]), limit.nonzeros):
         window = slice(first, min(first + limit.nonzeros, int(offsets[-1])))
         row = _read_indices(group, window, size=rows, path=path)
-        column = np.searchsorted(offsets, np.arange(window.start, window.stop), side="right") - 1
+        inside = np.diff(np.clip(offsets, window.start, window.stop))
+        column = np.repeat(np.arange(len(inside), dtype=np.int32), inside)
 
         def describe(position: int, row: np.ndarray = row, column: np.ndarray = column) -> str:
             return f"row {row[position] + 1}, column {column[position] + 1}"
@@ -144,6 +148,9 @@ def _read_indices(group: h5py.Group, window: slice, *, size: int, path: Path) ->
     indices = group["indices"][window]
     if indices.size and (indices.min() < 0 or indices.max() >= size):
         found = int(indices.max() if indices.max() >= size else indices.min())
-        message = f"Indices of {group.name} in {path} must lie between 0 and {size - 1:,}. Found {found:,}; the file is damaged, fetch it again."
+        message = (
+            f"Indices of {group.name} in {path} must lie between 0 and {size - 1:,}. Found {found:,}; the file is "
+            "damaged, fetch it again."
+        )
         raise FormatError(message)
     return indices.astype(np.int32, copy=False)

@@ -47,8 +47,9 @@ def read_h5ad_counts(path: str | Path, *, counts_in: str | None = None) -> Sourc
     path
         The file.
     counts_in
-        ``"X"``, ``"raw"`` or the name of a layer. By default the place is found: of ``X``, ``raw`` and layers called counts, those
-        that hold whole numbers, the one with most genes; at a tie a layer comes before ``X``, and ``X`` before ``raw``.
+        ``"X"``, ``"raw"`` or the name of a layer. By default the place is found: of ``X``, ``raw`` and layers called
+        counts, those that hold whole numbers, the one with most genes; at a tie a layer comes before ``X``, and ``X``
+        before ``raw``.
 
     Returns
     -------
@@ -74,7 +75,10 @@ def read_h5ad_counts(path: str | Path, *, counts_in: str | None = None) -> Sourc
         genes = _genes(file[names])
         shape = matrix_shape(matrix)
         if shape != (cells, len(genes)):
-            message = f"{place} of {path} must have one row per cell and one column per gene. Found {shape[0]:,} x {shape[1]:,} for {cells:,} cells and {len(genes):,} genes; write the file again."
+            message = (
+                f"{place} of {path} must have one row per cell and one column per gene. Found {shape[0]:,} x "
+                f"{shape[1]:,} for {cells:,} cells and {len(genes):,} genes; write the file again."
+            )
             raise FormatError(message)
         nonzeros = None
         if isinstance(matrix, h5py.Group):
@@ -117,7 +121,10 @@ def _place_of_counts(file: h5py.File, counts_in: str | None, path: Path) -> tupl
             if place in file
         ]
         if not chosen:
-            message = f"{path} must hold counts in {counts_in!r}, as asked. Present: {listed([place for place, _ in places] + layers)}; name one of these."
+            message = (
+                f"{path} must hold counts in {counts_in!r}, as asked. Present: "
+                f"{listed([place for place, _ in places] + layers)}; name one of these."
+            )
             raise FormatError(message)
         places = chosen
     found = {}
@@ -129,8 +136,10 @@ def _place_of_counts(file: h5py.File, counts_in: str | None, path: Path) -> tupl
         return max(found, key=lambda key: found[key])
     shown = [f"{place} ({_example(_sampled(file[place]))})" for place, _ in places]
     message = (
-        f"{path} must hold raw counts: whole numbers, zero or more, in X, raw or a layer called counts. Found {listed(shown)}; it looks "
-        f"normalized. Other layers: {listed(layers)}. Pass the file with raw counts, or name their place in the column 'counts_in'."
+        f"{path} must hold raw counts: whole numbers, zero or more, in X, raw or a layer called counts. Found "
+        f"{listed(shown)}; it looks "
+        f"normalized. Other layers: {listed(layers)}. Pass the file with raw counts, or name their place in the "
+        "column 'counts_in'."
     )
     raise CountsError(message)
 
@@ -185,9 +194,8 @@ def _genes(frame: h5py.Group | h5py.Dataset) -> pd.DataFrame:
 
     identifiers, symbols = first_of(IDENTIFIER_COLUMNS), first_of(SYMBOL_COLUMNS)
     same_identifiers = identifiers is not None and np.array_equal(identifiers, index)
-    if looks_like_ensembl(index) or same_identifiers:
-        identifiers = index
-    elif identifiers is None and symbols is not None and not np.array_equal(symbols, index):
+    named_by_symbol = symbols is not None and not np.array_equal(symbols, index)
+    if looks_like_ensembl(index) or same_identifiers or (identifiers is None and named_by_symbol):
         identifiers = index
     else:
         symbols = index
@@ -201,7 +209,10 @@ def _cells(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         frame = file["obs"]
         missing = [name for name in columns if name not in _columns_of(frame)]
         if missing:
-            message = f"obs of {path} must have the columns {listed(missing)}. Present: {listed(_columns_of(frame))}; correct the names."
+            message = (
+                f"obs of {path} must have the columns {listed(missing)}. Present: {listed(_columns_of(frame))}; "
+                "correct the names."
+            )
             raise MissingVariableError(message)
         index = pd.Index(_index(frame), name="barcode", dtype=object)
         return pd.DataFrame({name: _column(frame, name) for name in columns}, index=index)

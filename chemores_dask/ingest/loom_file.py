@@ -83,7 +83,10 @@ def read_loom(path: str | Path, *, counts_in: str | None = None) -> Source:
         ):
             if names is None or len(names) != length:
                 found = "none" if names is None else f"{len(names):,}"
-                message = f"{path} must name its {length:,} {what}. Found {found}; {group} holds: {listed(file[group])}. Add the names, for example as CellID and Gene."
+                message = (
+                    f"{path} must name its {length:,} {what}. Found {found}; {group} holds: {listed(file[group])}. "
+                    "Add the names, for example as CellID and Gene."
+                )
                 raise FormatError(message)
         if columns:
             whole_counts(file[place][:, : _slab(file[place])].ravel(), where=f"{place} of {path}")
@@ -108,7 +111,10 @@ def _cells(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         group = file["col_attrs"]
         missing = [name for name in columns if name not in group]
         if missing:
-            message = f"The cells of {path} must have the columns {listed(missing)}. Present: {listed(group)}; correct the names."
+            message = (
+                f"The cells of {path} must have the columns {listed(missing)}. Present: {listed(group)}; correct "
+                "the names."
+            )
             raise MissingVariableError(message)
         values = {name: texts(group[name]) if group[name].dtype.kind in "SO" else group[name][:] for name in columns}
         return pd.DataFrame(values, index=pd.Index(_attribute(group, CELL_ATTRIBUTES), name="barcode", dtype=object))

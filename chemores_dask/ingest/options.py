@@ -18,8 +18,8 @@ class IngestOptions:
     Attributes
     ----------
     species
-        Genome to keep where a reference holds several, for example ``"GRCh38"``; genes of the others are dropped, and the share of
-        the chosen one is kept for each cell as ``species_share``.
+        Genome to keep where a reference holds several, for example ``"GRCh38"``; genes of the others are dropped, and
+        the share of the chosen one is kept for each cell as ``species_share``.
     aliases
         Table with the columns ``alias`` and ``symbol``: old symbols become approved ones.
     genes

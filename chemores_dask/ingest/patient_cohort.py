@@ -37,7 +37,8 @@ def ingest_patients(
     clinical
         Clinical table, one row per patient.
     expression
-        Bulk expression, genes by patients or patients by genes; patients without it are left out, and listed in the attributes.
+        Bulk expression, genes by patients or patients by genes; patients without it are left out, and listed in the
+        attributes.
     columns
         What the columns of the clinical table mean.
 
@@ -69,8 +70,8 @@ def patients_dataset(clinical: pd.DataFrame, bulk: BulkTable | None) -> xr.Datas
 
     Returns
     -------
-    Dataset over ``patient`` and ``gene``: ``expression`` (patient, gene) and the clinical columns (patient,). The attribute
-    ``patients_without_expression`` lists those left out.
+    Dataset over ``patient`` and ``gene``: ``expression`` (patient, gene) and the clinical columns (patient,). The
+    attribute ``patients_without_expression`` lists those left out.
 
     Raises
     ------
@@ -82,7 +83,10 @@ def patients_dataset(clinical: pd.DataFrame, bulk: BulkTable | None) -> xr.Datas
         kept = [patient for patient in clinical.index if patient in bulk.expression.index]
         left_out = [patient for patient in clinical.index if patient not in bulk.expression.index]
         if not kept:
-            message = f"Patients must be in the clinical table and in the expression table. None is; the clinical table has {listed(clinical.index[:4])}."
+            message = (
+                "Patients must be in the clinical table and in the expression table. None is; the clinical table "
+                f"has {listed(clinical.index[:4])}."
+            )
             raise InputError(message)
         clinical = clinical.loc[kept]
     patients = np.array(clinical.index, dtype=str)

@@ -1,7 +1,8 @@
 """Bring entries into row order without holding them: a sort in two phases through temporary files.
 
-Entries arrive in any order (column by column, or cells of several samples mixed). The first phase appends each to the file of its
-range of rows; the second reads one range at a time. Memory holds one chunk, then one range; the disk holds 12 bytes per entry.
+Entries arrive in any order (column by column, or cells of several samples mixed). The first phase appends each to the
+file of its range of rows; the second reads one range at a time. Memory holds one chunk, then one range; the disk
+holds 12 bytes per entry.
 """
 
 from __future__ import annotations

@@ -136,7 +136,8 @@ def sample_names(entry: SheetEntry, cells: pd.DataFrame, where: str) -> np.ndarr
     wrong = [value for value in distinct if ":" in value or not value.strip()]
     if missing or wrong:
         message = (
-            f"The column {entry.split_by!r} of {where} must name the sample of every cell, without ':'. Found {missing:,} cells without one, "
+            f"The column {entry.split_by!r} of {where} must name the sample of every cell, without ':'. Found "
+            f"{missing:,} cells without one, "
             f"and these names: {listed(wrong)}; correct the file."
         )
         raise InputError(message)
@@ -199,7 +200,10 @@ def _check_barcodes(entry: SheetEntry, cells: pd.DataFrame, names: np.ndarray) -
     repeated = pd.DataFrame({"sample": names, "barcode": cells.index.to_numpy()}).duplicated()
     if repeated.any():
         twice = pd.unique(cells.index[repeated.to_numpy()])
-        message = f"Barcodes must be unique within a sample. In {entry.sample} ({entry.path}) more than once: {listed(twice)}; split the file by sample, or correct it."
+        message = (
+            f"Barcodes must be unique within a sample. In {entry.sample} ({entry.path}) more than once: "
+            f"{listed(twice)}; split the file by sample, or correct it."
+        )
         raise InputError(message)
 
 
@@ -209,7 +213,8 @@ def _check_samples(samples: Sequence[SamplePlan]) -> None:
         for name in sample.cells:
             if name in owner:
                 message = (
-                    f"Every sample must come from one file. {name!r} is in {owner[name].source.path} and in {sample.source.path}; "
+                    f"Every sample must come from one file. {name!r} is in {owner[name].source.path} and in "
+                    f"{sample.source.path}; "
                     "rename it in the sheet (for a split file write a pattern such as 'second-{}' as its sample)."
                 )
                 raise InputError(message)
@@ -220,14 +225,20 @@ def _check_kept(samples: Sequence[SamplePlan], options: IngestOptions) -> None:
     found = {name for sample in samples for name in sample.kept_columns}
     missing = [name for name in options.keep_columns if name not in found]
     if missing:
-        message = f"keep_columns must name columns of the files' own tables of cells. No file has: {listed(missing)}; correct the names."
+        message = (
+            f"keep_columns must name columns of the files' own tables of cells. No file has: {listed(missing)}; "
+            "correct the names."
+        )
         raise MissingVariableError(message)
     for sample in samples:
         both = [
             new for new in sample.kept_columns.values() if sample.entry.values.get(new) is not None or new == "sample"
         ]
         if both:
-            message = f"A column comes from the sheet or from the file. For {sample.entry.sample} both give: {listed(both)}; empty it in the sheet or keep it under another name."
+            message = (
+                f"A column comes from the sheet or from the file. For {sample.entry.sample} both give: "
+                f"{listed(both)}; empty it in the sheet or keep it under another name."
+            )
             raise InputError(message)
 
 

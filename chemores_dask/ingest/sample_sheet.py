@@ -29,7 +29,8 @@ class SheetEntry:
     Attributes
     ----------
     sample
-        Name of the sample; where the file is split, a pattern in which ``{}`` stands for the value (``{}`` alone by default).
+        Name of the sample; where the file is split, a pattern in which ``{}`` stands for the value (``{}`` alone by
+        default).
     path
         Where the counts lie.
     format_name
@@ -56,10 +57,10 @@ def read_sample_sheet(samples: str | os.PathLike[str] | pd.DataFrame) -> tuple[S
     Parameters
     ----------
     samples
-        CSV or TSV (or a DataFrame) with the columns ``sample`` and ``path``, one row per sample. Relative paths start at the sheet's
-        folder (at the working directory for a DataFrame). ``format``, ``split_by`` and ``counts_in`` guide the readers; all other
-        columns (``patient``, ``stage``, ``batch``, …) become columns of the cells. Columns of numbers become numbers, apart from the
-        four labels; identifiers with leading zeros stay text.
+        CSV or TSV (or a DataFrame) with the columns ``sample`` and ``path``, one row per sample. Relative paths start
+        at the sheet's folder (at the working directory for a DataFrame). ``format``, ``split_by`` and ``counts_in``
+        guide the readers; all other columns (``patient``, ``stage``, ``batch``, …) become columns of the cells.
+        Columns of numbers become numbers, apart from the four labels; identifiers with leading zeros stay text.
 
     Returns
     -------
@@ -114,7 +115,10 @@ def _check_rows(table: pd.DataFrame, where: str) -> None:
     reserved = sorted({"cell_key", "species_share"} & set(table.columns))
     repeated = sorted({name for name in table.columns if list(table.columns).count(name) > 1})
     if reserved or repeated:
-        message = f"Columns of {where} must be unique and not called cell_key or species_share. Found: {listed(repeated + reserved)}; rename them."
+        message = (
+            f"Columns of {where} must be unique and not called cell_key or species_share. Found: "
+            f"{listed(repeated + reserved)}; rename them."
+        )
         raise InputError(message)
     for name in REQUIRED:
         empty = [row + 2 for row, value in enumerate(table[name]) if value is None]
@@ -124,16 +128,25 @@ def _check_rows(table: pd.DataFrame, where: str) -> None:
     names = table["sample"].astype(str)
     with_colon = sorted({name for name in names if ":" in name})
     if with_colon:
-        message = f"Names of samples must not hold ':', which joins them to barcodes. Found in {where}: {listed(with_colon)}; rename them."
+        message = (
+            f"Names of samples must not hold ':', which joins them to barcodes. Found in {where}: "
+            f"{listed(with_colon)}; rename them."
+        )
         raise InputError(message)
     twice = sorted(set(names[names.duplicated()]))
     if twice:
-        message = f"Every sample must occur once in {where}. More than once: {listed(twice)}; give each file its own name and share 'patient' or another column."
+        message = (
+            f"Every sample must occur once in {where}. More than once: {listed(twice)}; give each file its own name "
+            "and share 'patient' or another column."
+        )
         raise InputError(message)
     paths = table["path"].astype(str)
     same = sorted(set(paths[paths.duplicated()]))
     if same:
-        message = f"Every path must occur once in {where}. More than once: {listed(same)}; correct the paths (to split a file by a column, use 'split_by' in one row)."
+        message = (
+            f"Every path must occur once in {where}. More than once: {listed(same)}; correct the paths (to split a "
+            "file by a column, use 'split_by' in one row)."
+        )
         raise InputError(message)
 
 

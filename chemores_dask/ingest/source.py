@@ -1,8 +1,9 @@
 """What every reader of counts hands over: a header first, then a stream of row blocks.
 
-A reader opens a file, checks all that its header can tell, and returns a :class:`Source`. Nothing of the matrix is held: blocks of
-whole rows are read one after the other, each no larger than a :class:`BlockLimit`, so memory does not grow with the file. What grows
-with the number of cells are their names and the offsets of their rows (about 100 bytes a cell, for one file at a time).
+A reader opens a file, checks all that its header can tell, and returns a :class:`Source`. Nothing of the matrix is
+held: blocks of whole rows are read one after the other, each no larger than a :class:`BlockLimit`, so memory does not
+grow with the file. What grows with the number of cells are their names and the offsets of their rows (about 100 bytes
+a cell, for one file at a time).
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ class Header:
     Attributes
     ----------
     genes
-        One row per feature in the order of the file, columns ``gene_id``, ``gene_symbol``, ``feature_type``, ``genome``; empty
-        strings where the file does not tell.
+        One row per feature in the order of the file, columns ``gene_id``, ``gene_symbol``, ``feature_type``,
+        ``genome``; empty strings where the file does not tell.
     cells
         Number of cells.
     nonzeros
@@ -134,7 +135,10 @@ class Source:
 
     def _check_read(self, cells: int, stored: int) -> None:
         if cells != self.header.cells:
-            message = f"{self.path} must hold {self.header.cells:,} cells, as its header says. Found {cells:,}; fetch the file again."
+            message = (
+                f"{self.path} must hold {self.header.cells:,} cells, as its header says. Found {cells:,}; fetch the "
+                "file again."
+            )
             raise FormatError(message)
         if self.header.nonzeros is not None and stored != self.header.nonzeros:
             message = (
@@ -163,7 +167,10 @@ def reading(path: Path) -> Iterator[None]:
         message = f"There must be a file or folder at {path}. Nothing was found; correct the path."
         raise StoreNotFoundError(message) from problem
     except (OSError, EOFError, KeyError, zlib.error, UnicodeDecodeError, pd.errors.ParserError) as problem:
-        message = f"{path} must be a whole, readable file. Found: {str(problem).strip() or type(problem).__name__}; the file is cut short or damaged, fetch it again."
+        message = (
+            f"{path} must be a whole, readable file. Found: {str(problem).strip() or type(problem).__name__}; the "
+            "file is cut short or damaged, fetch it again."
+        )
         raise FormatError(message) from problem
 
 
@@ -179,7 +186,8 @@ def gene_table(
     Parameters
     ----------
     identifiers, symbols
-        Stable identifiers and symbols; at least one of the two. A lone list of which most look like Ensembl identifiers counts as identifiers.
+        Stable identifiers and symbols; at least one of the two. A lone list of which most look like Ensembl
+        identifiers counts as identifiers.
     feature_types, genomes
         Kind of each feature, and the reference it belongs to.
 

@@ -91,6 +91,9 @@ def read_names(path: Path, column: int = 0) -> list[list[str]]:
         rows = [line.decode("utf-8").rstrip("\r\n").split("\t") for line in file if line.strip()]
     short = next((number for number, row in enumerate(rows, start=1) if len(row) <= column), None)
     if short is not None:
-        message = f"Every line of {path} must have at least {column + 1} columns separated by tabs. Line {short} has {len(rows[short - 1])}; fetch the file again."
+        message = (
+            f"Every line of {path} must have at least {column + 1} columns separated by tabs. Line {short} has "
+            f"{len(rows[short - 1])}; fetch the file again."
+        )
         raise FormatError(message)
     return rows

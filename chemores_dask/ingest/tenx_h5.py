@@ -38,7 +38,8 @@ def read_tenx_h5(path: str | Path) -> Source:
     Raises
     ------
     FormatError
-        If the file is cut short, or is not such a file, or its header disagrees with its data, or its genomes hold different cells.
+        If the file is cut short, or is not such a file, or its header disagrees with its data, or its genomes hold
+        different cells.
     CountsError
         If the first, middle or last values are not counts.
     """
@@ -46,7 +47,10 @@ def read_tenx_h5(path: str | Path) -> Source:
     with reading(path), h5py.File(path, "r") as file:
         names = ("matrix",) if isinstance(file.get("matrix"), h5py.Group) else tuple(genome_groups(file))
         if not names:
-            message = f"A 10x .h5 must hold the group 'matrix' or one group per genome. Found in {path}: {listed(file)}; name the right file."
+            message = (
+                f"A 10x .h5 must hold the group 'matrix' or one group per genome. Found in {path}: {listed(file)}; "
+                "name the right file."
+            )
             raise FormatError(message)
         tables = []
         nonzeros = 0
@@ -55,7 +59,8 @@ def read_tenx_h5(path: str | Path) -> Source:
             group = file[name]
             if len(names) > 1 and not np.array_equal(texts(group["barcodes"]), barcodes):
                 message = (
-                    f"The genomes of a 10x .h5 of version 2 must share their cells. In {path}, {names[0]} and {name} hold different "
+                    f"The genomes of a 10x .h5 of version 2 must share their cells. In {path}, {names[0]} and "
+                    f"{name} hold different "
                     "barcodes; pass the unfiltered .h5, or the folder of one genome."
                 )
                 raise FormatError(message)
@@ -100,7 +105,8 @@ def _check_shape(group: h5py.Group, *, genes: int, cells: int, path: Path) -> No
     stated = tuple(int(size) for size in group["shape"][:]) if "shape" in group else (genes, cells)
     if stated != (genes, cells):
         message = (
-            f"The shape in {group.name} of {path} must agree with its names. Found {stated[0]:,} x {stated[1]:,} for {genes:,} "
+            f"The shape in {group.name} of {path} must agree with its names. Found {stated[0]:,} x {stated[1]:,} "
+            f"for {genes:,} "
             f"features and {cells:,} barcodes; the file is damaged, fetch it again."
         )
         raise FormatError(message)

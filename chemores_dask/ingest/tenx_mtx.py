@@ -1,7 +1,8 @@
-"""Folders of 10x Genomics' Cell Ranger: ``matrix.mtx(.gz)`` with ``features.tsv`` (version 3) or ``genes.tsv`` (version 2) and ``barcodes.tsv``.
+"""Folders of Cell Ranger: ``matrix.mtx``, ``barcodes.tsv``, and ``features.tsv`` (version 3) or ``genes.tsv`` (2).
 
-The matrix is read in chunks of text. Its entries come sorted by cell as a rule, and are then cut into rows as they arrive; where the
-first chunk is not sorted, they are sorted through temporary files (12 bytes per entry on disk, no more memory).
+The matrix is read in chunks of text. Its entries come sorted by cell as a rule, and are then cut into rows as they
+arrive; where the first chunk is not sorted, they are sorted through temporary files (12 bytes per entry on disk, no
+more memory).
 """
 
 from __future__ import annotations
@@ -91,7 +92,10 @@ def find_files(path: Path) -> tuple[Path, Path, Path]:
         hint = (
             f"below it: {listed(below)}; name the folder that holds one" if below else "name the folder of one sample"
         )
-        message = f"The folder {folder} must hold one matrix.mtx or matrix.mtx.gz. Found {len(found)} ({listed(item.name for item in found)}); {hint}."
+        message = (
+            f"The folder {folder} must hold one matrix.mtx or matrix.mtx.gz. Found {len(found)} "
+            f"({listed(item.name for item in found)}); {hint}."
+        )
         raise FormatError(message)
     matrix = found[0]
     prefix = matrix.name.split("matrix.mtx")[0] if "matrix.mtx" in matrix.name else ""
@@ -102,7 +106,8 @@ def find_files(path: Path) -> tuple[Path, Path, Path]:
                 if (folder / f"{prefix}{stem}{suffix}").is_file():
                     return folder / f"{prefix}{stem}{suffix}"
         message = (
-            f"{matrix} must have {' or '.join(f'{prefix}{stem}.tsv(.gz)' for stem in stems)} beside it. Found in the folder: "
+            f"{matrix} must have {' or '.join(f'{prefix}{stem}.tsv(.gz)' for stem in stems)} beside it. Found in "
+            "the folder: "
             f"{listed(sorted(item.name for item in folder.iterdir()))}; put the file there."
         )
         raise StoreNotFoundError(message)
@@ -133,7 +138,8 @@ def _layout(matrix: Path, *, genes: int, cells: int) -> Layout:
             ["real", "general"],
         ):
             message = (
-                f"A matrix of counts must begin with '{BANNER} integer general' (or real). Found {banner[:80]!r} in {matrix}; "
+                f"A matrix of counts must begin with '{BANNER} integer general' (or real). Found {banner[:80]!r} in "
+                f"{matrix}; "
                 "write it as a general coordinate matrix of counts."
             )
             raise FormatError(message)
@@ -146,7 +152,8 @@ def _layout(matrix: Path, *, genes: int, cells: int) -> Layout:
     height, width, nonzeros = (int(size) for size in sizes)
     if (height, width) not in ((genes, cells), (cells, genes)):
         message = (
-            f"The header of {matrix} must agree with the names beside it. Found {height:,} x {width:,} for {genes:,} features and "
+            f"The header of {matrix} must agree with the names beside it. Found {height:,} x {width:,} for "
+            f"{genes:,} features and "
             f"{cells:,} barcodes; the files belong to different samples or are cut short."
         )
         raise FormatError(message)
@@ -168,14 +175,17 @@ def _entries(layout: Layout, chunk: int) -> Iterator[Entries]:
     with open_bytes(layout.path) as file:
         _skip_comments(file)
         frames = pd.read_csv(
-            file, sep=" ", header=None, names=["first", "second", "value"], chunksize=chunk, engine="c", memory_map=False,
+            file, sep=" ", header=None, names=["first", "second", "value"], chunksize=chunk, engine="c",
             dtype={"first": np.int32, "second": np.int32, "value": kind},
         )  # fmt: skip
         while True:
             try:
                 frame = next(frames, None)
             except ValueError as problem:
-                message = f"{layout.path} must hold lines of two positive numbers and a count, as its header says. Found: {problem}; the file is cut short or damaged, fetch it again."
+                message = (
+                    f"{layout.path} must hold lines of two positive numbers and a count, as its header says. Found: "
+                    f"{problem}; the file is cut short or damaged, fetch it again."
+                )
                 raise FormatError(message) from problem
             if frame is None:
                 return
@@ -190,7 +200,10 @@ def _check_range(layout: Layout, numbers: np.ndarray, size: int, what: str) -> N
     wrong = (numbers < 0) | (numbers >= size)
     if wrong.any():
         found = int(numbers[np.argmax(wrong)]) + 1
-        message = f"Every {what} number in {layout.path} must lie between 1 and {size:,}. Found {found:,}; the file is damaged, fetch it again."
+        message = (
+            f"Every {what} number in {layout.path} must lie between 1 and {size:,}. Found {found:,}; the file is "
+            "damaged, fetch it again."
+        )
         raise FormatError(message)
 
 
@@ -226,7 +239,10 @@ def _counted(layout: Layout, entries: Iterator[Entries]) -> Iterator[Entries]:
         read += len(chunk[0])
         yield chunk
     if read != layout.nonzeros:
-        message = f"{layout.path} must hold {layout.nonzeros:,} entries, as its header says. Found {read:,}; the file is cut short or altered, fetch it again."
+        message = (
+            f"{layout.path} must hold {layout.nonzeros:,} entries, as its header says. Found {read:,}; the file is "
+            "cut short or altered, fetch it again."
+        )
         raise FormatError(message)
 
 
@@ -239,7 +255,10 @@ def _sorted_rows(layout: Layout, entries: Iterator[Entries]) -> Iterator[Block]:
             chunk if waiting is None else (np.concatenate(pair) for pair in zip(waiting, chunk, strict=True))
         )
         if (np.diff(cell) < 0).any():
-            message = f"Entries of {layout.path} must be sorted by cell throughout, or not at all from the first lines. Found cells out of order further down; write the matrix again, sorted by column."
+            message = (
+                f"Entries of {layout.path} must be sorted by cell throughout, or not at all from the first lines. "
+                "Found cells out of order further down; write the matrix again, sorted by column."
+            )
             raise FormatError(message)
         last = int(cell[-1])
         cut = int(np.searchsorted(cell, last))

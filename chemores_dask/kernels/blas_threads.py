@@ -10,29 +10,37 @@ from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
 
-_lock = threading.Lock()
-_holders = 0
-_limits: threadpool_limits | None = None
+
+class _SharedLimit:
+    """A limit that belongs to the process: the first task to enter sets it, the last to leave restores what was there."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._limits: threadpool_limits | None = None
+        # Since threadpoolctl 3.8 only the thread that set a limit first can change it, and the calls of others do nothing.
+        self._keeper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="blas-threads")
+
+    def enter(self) -> None:
+        with self._lock:
+            self._holders += 1
+            if self._holders == 1:
+                self._limits = self._keeper.submit(threadpool_limits, limits=1, user_api="blas").result()
+
+    def leave(self) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0 and self._limits is not None:
+                self._keeper.submit(self._limits.restore_original_limits).result()
+                self._limits = None
 
 
-def _new_keeper() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="blas-threads")
-
-
-# Since threadpoolctl 3.8 only the thread that set a limit first can change it, and the calls of others do nothing.
-_keeper = _new_keeper()
-
-
-def _after_fork() -> None:
-    global _keeper, _lock, _holders, _limits
-    _keeper, _lock, _holders, _limits = _new_keeper(), threading.Lock(), 0, None
-
-
-os.register_at_fork(after_in_child=_after_fork)
-
-
-def _limit() -> threadpool_limits:
-    return threadpool_limits(limits=1, user_api="blas")
+_SHARED = _SharedLimit()
+# A child process has the memory of its parent but none of its threads.
+os.register_at_fork(after_in_child=_SHARED.reset)
 
 
 @contextmanager
@@ -42,16 +50,8 @@ def single_blas_thread() -> Iterator[None]:
     The limit belongs to the process, so tasks that overlap in time share it: the first to enter sets it, the last to leave
     restores what was there before.
     """
-    global _holders, _limits
-    with _lock:
-        _holders += 1
-        if _holders == 1:
-            _limits = _keeper.submit(_limit).result()
+    _SHARED.enter()
     try:
         yield
     finally:
-        with _lock:
-            _holders -= 1
-            if _holders == 0 and _limits is not None:
-                _keeper.submit(_limits.restore_original_limits).result()
-                _limits = None
+        _SHARED.leave()

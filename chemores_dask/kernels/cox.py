@@ -97,7 +97,7 @@ def _add_patient(x: Vector, r: float, s1: Vector, s2: Matrix) -> None:
 
 
 @jit
-def _late_risk_set(  # noqa: PLR0917 - a kernel takes its arrays in order
+def _late_risk_set(
     design: Matrix, risk: RiskOrder, exponents: Vector, first: int, last: int, s1: Vector, s2: Matrix
 ) -> float:
     # Entries are not subtracted as time goes back: recounting keeps full precision, and models are few.

@@ -145,7 +145,7 @@ def _one_stratum(event: Vector, starts: Vector, duration: Vector) -> RiskOrder:
 
 
 @jit
-def scan_efron(  # noqa: PLR0917 - a kernel takes its arrays in order
+def scan_efron(
     matrix: Matrix, order: Vector, duration: Vector, event: Vector, covariates: Matrix, max_iterations: int
 ) -> tuple[Vector, Vector, Vector, Vector, Vector, Vector, Vector]:
     """Fit one Cox model per gene.

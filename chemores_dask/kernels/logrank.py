@@ -18,7 +18,7 @@ RANK_TOLERANCE = 1e-10
 
 
 @jit
-def log_rank_sums(  # noqa: PLR0917 - a kernel takes its arrays in order
+def log_rank_sums(
     duration: Vector, event: Vector, group: Vector, stratum: Vector, groups: int, rho: float
 ) -> tuple[Vector, Vector, Matrix]:
     """Add up observed and expected events over all times of all strata.

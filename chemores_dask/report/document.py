@@ -140,7 +140,7 @@ def _claims(claims: Sequence[ClaimOutcome], pictures: _Pictures, sentence: str) 
         verdict = element("span", "✓ holds", attributes={"class": "holds"}) if claim.holds else None
         verdict = verdict or element("span", "✗ does not hold", attributes={"class": "fails"})
         interval = f"{number_text(claim.lower)} to {number_text(claim.upper)}"
-        read = joined([claim.source, element("small", f" (read from {claim.step}.{claim.variable})")])
+        read = joined([claim.source, element("small", f"read from {claim.step}.{claim.variable}")])
         rows.append([claim.name, number_text(claim.expected), interval, number_text(claim.found), verdict, read])
     header = ["Claim", "Claimed", "Must lie within", "Found", "Outcome", "Source"]
     return joined([said, table_element(header, rows, numbers=(1, 2, 3)), pictures.draw_claims(claims)])

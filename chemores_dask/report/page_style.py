@@ -37,7 +37,8 @@ table { border-collapse: collapse; font-size: 14.5px; font-variant-numeric: tabu
 caption { padding-bottom: 8px; }
 th, td { padding: 6px 14px 6px 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; border-bottom: 1.5px solid #9aa5b1; vertical-align: bottom; line-height: 1.3; }
-tbody th { border-bottom: 1px solid var(--line); font-weight: 600; vertical-align: top; }
+tbody th { min-width: 8.5em; border-bottom: 1px solid var(--line); font-weight: 600; vertical-align: top; }
+td small { display: block; color: var(--soft); font-size: 12.5px; }
 th small { font-weight: 400; color: var(--soft); display: block; }
 td.number, th.number { text-align: right; }
 td.number { white-space: nowrap; }

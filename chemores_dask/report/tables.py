@@ -10,13 +10,12 @@ import xarray as xr
 
 from chemores_dask.checks import listed
 from chemores_dask.errors import MissingVariableError, ParameterError
-from chemores_dask.figures.number_text import count_text, number_text, p_text, share_text
+from chemores_dask.figures.number_text import count_text
 from chemores_dask.figures.recorded import labels_along
 from chemores_dask.report.markup import Markup, element, joined, markup
+from chemores_dask.report.table_words import P_ENDINGS, PATIENTS, headings, p_notes, remark, value_text, words_of
 
 ROWS = 20
-P_ENDINGS = ("p_value", "q_value")
-PATIENTS = "_patients"
 KNOWN_KEYS = ("step", "variables", "select", "sort", "descending", "rows", "caption")
 NUMBER = {"class": "number"}
 UNITLESS = ("", "1")
@@ -183,82 +182,6 @@ def table_element(
     return element("div", element("table", parts), attributes={"class": "scroll"})
 
 
-def value_text(values: xr.DataArray, place: int | None = None) -> str:
-    """One value of a variable as a person reads it.
-
-    Parameters
-    ----------
-    values
-        The variable; its name and attributes tell P values, shares and flags.
-    place
-        Which of its values; none for a variable without dimension.
-
-    Returns
-    -------
-    Text.
-    """
-    value = values.values[()] if place is None else values.values[place]
-    name = str(values.name)
-    if "flag_meanings" in values.attrs:
-        meanings = str(values.attrs["flag_meanings"]).split()
-        return meanings[int(value)].replace("_", " ") if 0 <= int(value) < len(meanings) else str(value)
-    if isinstance(value, (bool, np.bool_)):
-        return "yes" if value else "no"
-    if isinstance(value, (int, np.integer)):
-        return count_text(int(value))
-    if isinstance(value, (float, np.floating)):
-        number = float(value)
-        if name.endswith(P_ENDINGS):
-            return p_text(number)
-        return share_text(number) if "share" in name.split("_") and "t" not in name.split("_") else number_text(number)
-    return str(value)
-
-
-def heading(values: xr.DataArray) -> Markup:
-    """Heading of a column: the name in words, with the unit below.
-
-    Parameters
-    ----------
-    values
-        The variable.
-
-    Returns
-    -------
-    HTML.
-    """
-    words = _words(str(values.name))
-    unit = str(values.attrs.get("units", ""))
-    return joined([words] if unit in UNITLESS or unit == words else [words, element("small", unit)])
-
-
-def patients_of(result: xr.Dataset) -> str:
-    """How many patients stand behind the P values of a result.
-
-    Parameters
-    ----------
-    result
-        The result.
-
-    Returns
-    -------
-    ``n = 120 patients``, a range where it differs between rows, or a sentence that it is not recorded.
-    """
-    for name in result.variables:
-        if str(name).endswith(PATIENTS):
-            values = np.asarray(result[name].values, dtype=float)
-            if not values.size:
-                continue
-            if result[name].dims == ("group",):
-                return f"n = {count_text(values.sum())} patients"
-            low, high = float(values.min()), float(values.max())
-            return (
-                f"n = {count_text(low)} patients"
-                if low == high
-                else f"n = {count_text(low)} to {count_text(high)} patients"
-            )
-    return "the number of patients is not recorded"
-
-
 def _select(result: xr.Dataset, request: TableRequest) -> xr.Dataset:
     for dim, label in request.select:
         labels = labels_along(result, dim) if dim in result.dims else []
@@ -274,30 +197,17 @@ def _caption(caption: str, notes: Sequence[str]) -> Markup:
     return joined(parts, between=" ")
 
 
-def _p_notes(result: xr.Dataset, names: Sequence[str]) -> list[str]:
-    with_p = [name for name in names if name.endswith(P_ENDINGS)]
-    if not with_p:
-        return []
-    tests = [
-        f"{_words(name)}: {result[name].attrs['long_name']}" for name in with_p if result[name].attrs.get("long_name")
-    ]
-    counted = patients_of(result)
-    return [
-        f"{counted[0].upper() if not counted.startswith('n =') else 'n'}{counted[1:]}.",
-        *([f"{'; '.join(tests)}."] if tests else []),
-    ]
-
-
 def _scalar_table(result: xr.Dataset, names: Sequence[str], caption: str) -> Markup:
     rows = []
-    for name in names:
+    for name, words in zip(names, headings(names), strict=True):
         unit = str(result[name].attrs.get("units", ""))
-        doc = str(result[name].attrs.get("long_name", ""))
-        rows.append([_words(name), value_text(result[name]), "" if unit in UNITLESS else unit, doc])
-    notes = _p_notes(result, names)
-    return table_element(
-        ["Quantity", "Value", "Unit", "Remark"], rows, caption=_caption(caption, notes[:1]), numbers=(1,)
-    )
+        shown = element("span", words, attributes={"title": name})
+        rows.append([shown, value_text(result[name]), "" if unit in UNITLESS else unit, remark(result[name])])
+    header = ["Quantity", "Value", "Unit", "Remark"]
+    kept = [column for column in range(4) if column < 2 or any(row[column] for row in rows)]
+    rows = [[row[column] for column in kept] for row in rows]
+    notes = p_notes(result, names)
+    return table_element([header[column] for column in kept], rows, caption=_caption(caption, notes[:1]), numbers=(1,))
 
 
 def _row_table(result: xr.Dataset, names: Sequence[str], request: TableRequest, caption: str) -> Markup:
@@ -314,9 +224,9 @@ def _row_table(result: xr.Dataset, names: Sequence[str], request: TableRequest, 
     labels = labels_along(result, dim)
     columns = [result[name].load() if result[name].size <= 1_000_000 else result[name] for name in names]
     rows = [[labels[place], *(value_text(values, int(place)) for values in columns)] for place in order[: request.rows]]
-    notes = _p_notes(result, names)
+    notes = p_notes(result, names)
     if number > request.rows:
-        by = f", by {_words(request.sort)}" if request.sort else ""
+        by = f", by {words_of(request.sort)}" if request.sort else ""
         notes.append(f"First {count_text(request.rows)} of {count_text(number)}{by}.")
     if not number:
         notes.append("There are no rows.")
@@ -325,7 +235,7 @@ def _row_table(result: xr.Dataset, names: Sequence[str], request: TableRequest, 
         for column, values in enumerate(columns, start=1)
         if values.dtype.kind in "fiu" and "flag_meanings" not in values.attrs
     ]
-    header = [_words(dim).capitalize(), *(heading(values) for values in columns)]
+    header = [words_of(dim).capitalize(), *map(_heading, columns, headings(names))]
     return table_element(header, rows, caption=_caption(caption, notes), numbers=numeric)
 
 
@@ -345,12 +255,14 @@ def _matrix_table(result: xr.Dataset, name: str, request: TableRequest, caption:
         [label, *(value_text(shown.isel({first: row, second: column})) for column in range(shown.sizes[second]))]
         for row, label in enumerate(rows_of[: request.rows])
     ]
-    notes = [f"{_words(name).capitalize()} by {_words(first)} and {_words(second)}."]
+    notes = [f"{words_of(name).capitalize()} by {words_of(first)} and {words_of(second)}."]
     if len(rows_of) > request.rows or len(columns_of) > request.rows:
         notes.append(f"First {request.rows} of {count_text(len(rows_of))} by {count_text(len(columns_of))}.")
-    header = [_words(first).capitalize(), *columns_of[: request.rows]]
+    header = [words_of(first).capitalize(), *columns_of[: request.rows]]
     return table_element(header, rows, caption=_caption(caption, notes), numbers=range(1, len(header)))
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ").replace(" p value", " P value").replace(" q value", " q value")
+def _heading(values: xr.DataArray, words: str) -> Markup:
+    unit = str(values.attrs.get("units", ""))
+    shown = element("span", words, attributes={"title": values.name})
+    return joined([shown] if unit in UNITLESS or unit == words.lower() else [shown, element("small", unit)])

@@ -135,7 +135,7 @@ class SimulationDesign:
     stem_share_before: float = 0.014
     stem_share_after: float = 0.26
     stem_share_spread: float = 0.4
-    stemness_effect: float = 1.6
+    stemness_effect: float = 1.8
     resistance_effect: float = 1.5
     axis_mean_before: float = 0.3
     axis_mean_after: float = 0.55
@@ -234,12 +234,13 @@ class SimulationDesign:
             patients=3,
             cells_per_sample=60,
             genes=600,
-            depth_median=1500.0,
+            depth_median=3000.0,
+            dispersion=0.1,
             gene_spread=1.5,
             stem_share_before=0.1,
             stem_share_after=0.4,
             stem_share_spread=0.2,
-            stemness_effect=1.8,
+            stemness_effect=2.2,
             bulk_patients=80,
             bulk_genes=600,
             stemness_hazard=0.8,

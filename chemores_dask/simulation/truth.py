@@ -14,14 +14,14 @@ from scipy.stats import t as student
 
 from chemores_dask.aliases import Seed
 from chemores_dask.simulation.bulk_cohort import SCALE, BulkCohort
-from chemores_dask.simulation.cells import SimulatedCells
 from chemores_dask.simulation.design import SimulationDesign
-from chemores_dask.simulation.patients import PlannedSample
+from chemores_dask.simulation.paired_patients import PlannedSample
+from chemores_dask.simulation.simulated_cells import SimulatedCells
 
 TRUTH_FORMAT = 1
 _SIGNIFICANT = 0.05
 _EXTREME = 0.001
-_SHARE_MARGIN = 0.01
+_SHARE_MARGIN = 0.005
 _SHARE_TOLERANCE = 0.2
 _ERRORS = 3.0
 _SAFETY = 2.0
@@ -154,7 +154,7 @@ def truth_record(
 def planted_claims(truth: Mapping[str, object], *, design: SimulationDesign) -> tuple[PlantedClaim, ...]:
     """The figures that the pipeline on stem-like cells should find in this cohort.
 
-    Shares are those realized, over all undamaged cells, within a hundredth and a fifth of themselves. The log hazard ratio is
+    Shares are those realized, over all undamaged cells, within 0.005 and a fifth of themselves. The log hazard ratio is
     the planted one within three standard errors, ``1 / sqrt(events)``. Tests are claimed to be significant only where the planted
     effect leaves twice the distance that this takes, and in a null cohort to give no extreme P value.
 

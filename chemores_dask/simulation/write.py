@@ -32,7 +32,11 @@ from chemores_dask.checks import listed
 from chemores_dask.errors import InputError, ParameterError
 from chemores_dask.gene_sets import GeneSets
 from chemores_dask.simulation.bulk_cohort import BulkCohort, simulated_bulk
-from chemores_dask.simulation.cells import (
+from chemores_dask.simulation.design import SimulationDesign
+from chemores_dask.simulation.expression_profiles import Profiles, sample_profiles, state_profiles
+from chemores_dask.simulation.gene_panel import GenePanel, gene_panel, planted_gene_sets
+from chemores_dask.simulation.paired_patients import PlannedSample, planned_samples
+from chemores_dask.simulation.simulated_cells import (
     CELLS_PER_BLOCK,
     SimulatedCells,
     cell_barcodes,
@@ -41,10 +45,6 @@ from chemores_dask.simulation.cells import (
     simulated_cells,
     simulated_counts,
 )
-from chemores_dask.simulation.design import SimulationDesign
-from chemores_dask.simulation.expression_profiles import Profiles, sample_profiles, state_profiles
-from chemores_dask.simulation.gene_panel import GenePanel, gene_panel, planted_gene_sets
-from chemores_dask.simulation.patients import PlannedSample, planned_samples
 from chemores_dask.simulation.tenx_writers import TenxSample, gzip_file, write_tenx_folder, write_tenx_h5
 from chemores_dask.simulation.truth import (
     TRUTH_FORMAT,

@@ -59,6 +59,8 @@ GROUP_FILE = "zarr.json"
 PLAIN_PIPELINE = "zarr.core.codec_pipeline.BatchedCodecPipeline"
 FAST_PIPELINE = "zarrs.ZarrsCodecPipeline" if find_spec("zarrs") else PLAIN_PIPELINE
 
+ARRAY_CONFIGURATION = {"array.write_empty_chunks": True, "threading.max_workers": 1}
+
 _pipeline_lock = Lock()
 
 
@@ -109,10 +111,12 @@ def open_array(folder: Path, *, pipeline: str = PLAIN_PIPELINE, mode: str = "r")
     -------
     The array. Empty chunks are written too, so that a missing file is always a lost one.
     """
-    # An array takes these choices from the configuration when it is opened, and keeps them. The lock keeps two threads from restoring
-    # each other's choice.
-    with _pipeline_lock, zarr.config.set({"codec_pipeline.path": pipeline, "array.write_empty_chunks": True}):
-        return zarr.open_array(folder, mode=mode, zarr_format=3)
+    opened = zarr.open_array(folder, mode=mode, zarr_format=3)
+    # An array takes its pipeline from the configuration when it is made, and keeps it. Nothing may be read or written under the changed
+    # configuration, for zarr would size its pool of threads by it; hence the second object. The lock keeps two threads from restoring
+    # each other's choice. One thread per array: Dask owns the threads, and the chunks of a shard then always lie in the same order.
+    with _pipeline_lock, zarr.config.set({"codec_pipeline.path": pipeline, **ARRAY_CONFIGURATION}):
+        return zarr.Array.from_dict(opened.store_path, opened.metadata.to_dict())
 
 
 def existing_root(store: StorePath) -> Path:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 from dask.base import tokenize
 from dask.delayed import Delayed
+from dask.highlevelgraph import HighLevelGraph
+from dask.typing import Key
 
 from chemores_dask.aliases import Columns, Rows
 from chemores_dask.errors import ParameterError
@@ -16,6 +17,17 @@ from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.stream.rows import call_with_columns, row_columns
 
 FAN_IN = 8
+
+
+class RowsReduced(Delayed):  # type: ignore[misc]
+    """A delayed value that Dask optimizes together with arrays.
+
+    Reading, mapping and the state of a block then become one task, and what is computed along with it, by the same ``compute``,
+    shares its reads.
+    """
+
+    __slots__ = ()
+    __dask_optimize__ = staticmethod(da.Array.__dask_optimize__)
 
 
 def reduce_rows(rows: Rows, reduction: Reduction, *, columns: Columns | None = None, fan_in: int = FAN_IN) -> Delayed:
@@ -53,25 +65,26 @@ def reduce_rows(rows: Rows, reduction: Reduction, *, columns: Columns | None = N
         reduction=reduction,
         names=tuple(cut),
     )
-    # Reading, mapping and the state of a block become one task.
-    (blocks,) = dask.optimize(blocks)
-    states = list(blocks.to_delayed(optimize_graph=False)[:, 0])
-    token = tokenize(blocks.name, fan_in)
+    layer, finish = _tree([(blocks.name, number, 0) for number in range(blocks.numblocks[0])], reduction, fan_in=fan_in)
+    graph = HighLevelGraph.from_collections(finish, layer, dependencies=[blocks])
+    return RowsReduced(finish, graph, layer=finish)
+
+
+def _tree(states: list[Key], reduction: Reduction, *, fan_in: int) -> tuple[dict[Key, Any], str]:
+    token = tokenize(states[0], fan_in)
+    layer: dict[Key, Any] = {}
     level = 0
     while len(states) > 1:
-        states = [
-            _merge_states(states[start : start + fan_in], reduction, name=f"merge-{token}-{level}-{start}")
-            for start in range(0, len(states), fan_in)
-        ]
+        merged: list[Key] = []
+        for start in range(0, len(states), fan_in):
+            key = (f"merge-{token}-{level}", start // fan_in)
+            layer[key] = (_merge, states[start : start + fan_in], reduction)
+            merged.append(key)
+        states = merged
         level += 1
-    finish = dask.delayed(_finish, pure=True)
-    return finish(states[0], reduction, dask_key_name=f"finish-{token}")
-
-
-def _merge_states(states: list[Delayed], reduction: Reduction, *, name: str) -> Delayed:
-    if len(states) == 1:
-        return states[0]
-    return dask.delayed(_merge, pure=True)(states, reduction, dask_key_name=name)
+    finish = f"finish-{token}"
+    layer[finish] = (_finish, states[0], reduction)
+    return layer, finish
 
 
 def _block_state(block: Any, *values: np.ndarray, reduction: Reduction, names: tuple[str, ...]) -> np.ndarray:

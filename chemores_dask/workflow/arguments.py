@@ -53,7 +53,9 @@ def bind_parameters(
     names = [parameter.name for parameter in parameters]
     for name in given:
         if name not in names:
-            message = f"Step {step!r} gives {name!r}, which {function.__name__} does not take. It takes: {listed(names)}."
+            message = (
+                f"Step {step!r} gives {name!r}, which {function.__name__} does not take. It takes: {listed(names)}."
+            )
             raise PipelineFileError(message + close_names(name, names))
     bound: dict[str, object] = {}
     for parameter in parameters:
@@ -107,14 +109,11 @@ def _convert(value: object, hint: object, place: str, gene_sets: GeneSets) -> ob
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         return _convert_union(value, typing.get_args(hint), place, gene_sets)
-    if origin is typing.Literal:
-        options = typing.get_args(hint)
-        return value if value in options else _refuse(place, f"one of: {listed(options)}", value)
     if hint is GeneSets:
         return _named_gene_sets(value, place, gene_sets)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _build(value, hint, place, gene_sets)
-    if hint in SCALARS:
+    if hint in SCALARS or origin is typing.Literal:
         return _scalar(value, hint, place)
     container = origin if isinstance(origin, type) else hint
     if isinstance(container, type) and issubclass(container, Mapping):
@@ -139,6 +138,9 @@ def _convert_union(value: object, options: tuple[object, ...], place: str, gene_
 
 
 def _scalar(value: object, hint: object, place: str) -> object:
+    if typing.get_origin(hint) is typing.Literal:
+        options = typing.get_args(hint)
+        return value if value in options else _refuse(place, f"one of: {listed(options)}", value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if (isinstance(value, bool) and hint is not bool) or not isinstance(value, typing.cast("type", hint)):

@@ -12,16 +12,16 @@ from chemores_dask.checks import listed
 from chemores_dask.cohort.composition import paired_composition
 from chemores_dask.cohort.cox_models import cox_model
 from chemores_dask.cohort.cox_scan import cox_scan
+from chemores_dask.cohort.gene_set_scores import mean_zscore
 from chemores_dask.cohort.kaplan_meier import kaplan_meier
 from chemores_dask.cohort.log_rank import log_rank
-from chemores_dask.cohort.gene_set_scores import mean_zscore
 from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.errors import PipelineFileError, UnknownStepError
 from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.quality import quality
-from chemores_dask.single_cell.scores.module_score import module_score
 from chemores_dask.single_cell.score_states import score_states
+from chemores_dask.single_cell.scores.module_score import module_score
 from chemores_dask.single_cell.variable_genes import variable_genes
 from chemores_dask.workflow.steps import Reference, Step
 from chemores_dask.workflow.toml_tables import close_names

@@ -66,5 +66,5 @@ Watch = Callable[[Event], None]
 """Called with every event; rows are reported from a thread of their own."""
 
 
-def watch_nothing(event: Event) -> None:  # noqa: ARG001
+def watch_nothing(event: Event) -> None:
     """Let a run go on unwatched."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import anndata as ad
 import dask.array as da
@@ -41,9 +42,14 @@ def keep_cells(cells: ad.AnnData, keep: Vector) -> ad.AnnData:
     keep = np.asarray(keep, dtype=bool)
     (mask,) = row_columns(rows, {"keep": keep}).values()
     edges = np.concatenate([[0], np.cumsum(rows.chunks[0])])
-    sizes = tuple(int(keep[start:stop].sum()) for start, stop in zip(edges[:-1], edges[1:], strict=True))
+    sizes = tuple(int(keep[start:stop].sum()) for start, stop in pairwise(edges))
     kept = da.map_blocks(
-        _keep_rows, rows, mask, dtype=rows.dtype, meta=rows._meta, chunks=(sizes, rows.chunks[1])  # noqa: SLF001
+        _keep_rows,
+        rows,
+        mask,
+        dtype=rows.dtype,
+        meta=rows._meta,
+        chunks=(sizes, rows.chunks[1]),
     )
     return ad.AnnData(X=kept, obs=cells.obs[keep], var=cells.var.copy(), uns=dict(cells.uns))
 
@@ -99,7 +105,9 @@ def read_variable(reference: Reference, *, results: Mapping[str, xr.Dataset]) ->
     return result[reference.variable]
 
 
-def parameter_value(reference: Reference, *, source: ad.AnnData | xr.Dataset, results: Mapping[str, xr.Dataset]) -> object:
+def parameter_value(
+    reference: Reference, *, source: ad.AnnData | xr.Dataset, results: Mapping[str, xr.Dataset]
+) -> object:
     """What a parameter that refers to a result stands for.
 
     Parameters
@@ -232,5 +240,3 @@ def _align(values: xr.DataArray, dim: str, labels: pd.Index, *, what: str) -> Ve
 
 def _keep_rows(block: Block, mask: np.ndarray) -> Block:
     return as_csr(block)[mask[:, 0].astype(bool)]
-
-

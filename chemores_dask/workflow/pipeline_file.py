@@ -106,7 +106,11 @@ def _gene_sets(top: TomlTable) -> GeneSets:
         table.only("name", "up", "down", "source")
         try:
             down = table.texts("down", default=())
-            sets.append(GeneSet(table.text("name"), table.texts("up", default=()), down, source=table.text("source", default="")))
+            sets.append(
+                GeneSet(
+                    table.text("name"), table.texts("up", default=()), down, source=table.text("source", default="")
+                )
+            )
         except InputError as error:
             message = f"In {table.file}: {table.place} is not a gene set. {error}"
             raise PipelineFileError(message) from error

@@ -136,8 +136,8 @@ def order_nodes(pipeline: Pipeline) -> tuple[View | Step, ...]:
             visit(read, (*path, name))
         ordered[name] = nodes[name]
 
-    for name in nodes:
-        if isinstance(nodes[name], Step):
+    for name, node in nodes.items():
+        if isinstance(node, Step):
             visit(name, ())
     return tuple(ordered.values())
 
@@ -192,7 +192,15 @@ def _plan_step(
         step="declared", parameters={"names": entry.variables}, inputs={}, revision=VIEW_REVISION
     )
     address = fingerprint(step=step.analysis, parameters=parameters, inputs=inputs, revision=entry.revision)
-    now = EarlierResult(step.name, address, True, step.analysis, parameters, inputs, entry.revision)
+    now = EarlierResult(
+        step=step.name,
+        fingerprint=address,
+        complete=True,
+        analysis=step.analysis,
+        parameters=parameters,
+        inputs=inputs,
+        revision=entry.revision,
+    )
     done, reason = _compare(now, [result for result in earlier if result.step == step.name])
     return PlannedStep(step, entry, arguments, parameters, inputs, address, done, reason)
 
@@ -234,7 +242,9 @@ def _check_input(step: Step, entry: CatalogueEntry, views: Mapping[str, View]) -
         wanted = {COUNTS: "'cells' or a view", RESULT: "a step, whose result it takes"}.get(
             entry.takes, "'patients/<cohort>' or a step"
         )
-        message = f"'of' of [[step]] {step.name!r} must be {wanted}, because {step.analysis} takes that. Got {step.of!r}."
+        message = (
+            f"'of' of [[step]] {step.name!r} must be {wanted}, because {step.analysis} takes that. Got {step.of!r}."
+        )
         raise PipelineFileError(message)
 
 

@@ -81,13 +81,11 @@ def _tables(result: xr.Dataset) -> dict[str, pd.DataFrame]:
         tables[f".{dim}"] = pd.DataFrame(columns, index=_labels(result, dim))
     for name, values in variables.items():
         if len(values.dims) == 2:
-            first, second = (str(dim) for dim in values.dims)
             # Genes go down, however they are stored.
-            values = values.transpose(second, first) if second == "gene" else values
-            first, second = (str(dim) for dim in values.dims)
-            tables[f".{name}"] = pd.DataFrame(
-                values.values, index=_labels(result, first), columns=_labels(result, second)
-            )
+            matrix = values.transpose("gene", ...) if "gene" in values.dims else values
+            down, across = (str(dim) for dim in matrix.dims)
+            index, columns = _labels(result, down), _labels(result, across)
+            tables[f".{name}"] = pd.DataFrame(matrix.values, index=index, columns=columns)
     return tables
 
 

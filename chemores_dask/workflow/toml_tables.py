@@ -14,7 +14,14 @@ from chemores_dask.checks import listed
 from chemores_dask.errors import PipelineFileError
 
 Value = TypeVar("Value")
-KIND_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", dict: "a table", list: "a list"}
+KIND_NAMES = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "a table",
+    list: "a list",
+}
 
 
 def read_toml(path: StorePath, *, what: str) -> TomlTable:

@@ -72,7 +72,7 @@ def test_telling_errors__says_how_to_go_on_after_an_interruption(capsys):
 
 def test_telling_errors__lets_through_with_debug():
     with pytest.raises(ParameterError), TellingErrors(debug=True):
-        raise ParameterError("It must be so.")
+        raise ParameterError("It must be so.")  # noqa: EM101
 
 
 def test_telling_errors__is_silent_after_success(capsys):

@@ -78,12 +78,12 @@ def test_paired_composition__adds_up_samples_of_one_patient_and_stage():
 
 def test_paired_composition__drops_unpaired_patients_with_a_warning():
     cube = _cube().isel(sample=[i for i in range(16) if i not in {1, 2}])
-    with pytest.warns(DroppedPatientsWarning, match="2 of 8 patients.*P6, P8"):
+    with pytest.warns(DroppedPatientsWarning, match=r"2 of 8 patients.*P6, P8"):
         result = paired_composition(cube, **OPTIONS)
     assert result["patient"].values.tolist() == ["P10", "P1", "P3", "P2", "P12", "P7"]
     assert result.attrs["patients_dropped"] == ["P6", "P8"]
     without_cells = _cube({**PUBLISHED, "P9": (0, 0, 4, 10)})
-    with pytest.warns(DroppedPatientsWarning, match="P9"):
+    with pytest.warns(DroppedPatientsWarning, match=r"P9"):
         paired_composition(without_cells, **OPTIONS)
 
 
@@ -131,12 +131,12 @@ def test_paired_composition__names_what_is_not_there(options, words):
 
 
 def test_paired_composition__refuses_cubes_that_say_nothing():
-    with pytest.raises(InputError, match="must have cells in some paired patient. It has none in P1, P2"):
+    with pytest.raises(InputError, match=r"must have cells in some paired patient. It has none in P1, P2"):
         paired_composition(_cube({"P1": (0, 10, 0, 20), "P2": (0, 5, 0, 5)}), **OPTIONS)
-    with pytest.raises(InputError, match="Found none; patients with one of them: P1, P2"):
+    with pytest.raises(InputError, match=r"Found none; patients with one of them: P1, P2"):
         paired_composition(_cube({"P1": (1, 10, 0, 0), "P2": (0, 0, 1, 5)}), **OPTIONS)
-    with pytest.raises(MissingVariableError, match="'donor'"):
+    with pytest.raises(MissingVariableError, match=r"'donor'"):
         paired_composition(_cube(), **OPTIONS, patient="donor")
     nameless = _cube().assign_coords(patient=("sample", np.array([""] + ["P1"] * 15, dtype=object)))
-    with pytest.raises(InputError, match="Every sample of paired_composition must have a patient. 1 of 16"):
+    with pytest.raises(InputError, match=r"Every sample of paired_composition must have a patient. 1 of 16"):
         paired_composition(nameless, **OPTIONS)

@@ -55,23 +55,23 @@ def test_mean_zscore__weighs_genes_that_have_weights(patients):
         mean_zscore(patients, weighted)["patient_score"][:, 0], (2 * z[:, 0] - 0.5 * z[:, 1]) / 2.5
     )
     useless = GeneSets((GeneSet("risk", ("CD44",), (), {"XIST": 1.0}),))
-    with pytest.raises(GeneMismatchError, match="needs weights"):
+    with pytest.raises(GeneMismatchError, match=r"needs weights"):
         mean_zscore(patients, useless)
 
 
 def test_mean_zscore__leaves_out_missing_and_constant_genes_with_a_warning(patients):
-    with pytest.warns(MissingGenesWarning, match="not in the data.*MIR181A1HG"):
+    with pytest.warns(MissingGenesWarning, match=r"not in the data.*MIR181A1HG"):
         result = mean_zscore(patients, _sets(resistance=["CD44", "BCL2", "MIR181A1HG"]))
     assert result["patient_score_genes"].item() == 2
-    with pytest.warns(MissingGenesWarning, match="the same in all patients.*ACTB"):
+    with pytest.warns(MissingGenesWarning, match=r"the same in all patients.*ACTB"):
         constant = mean_zscore(patients, _sets(resistance=["CD44", "BCL2", "ACTB"]))
     np.testing.assert_array_equal(constant["patient_score"], result["patient_score"])
 
 
 def test_mean_zscore__refuses_sets_that_were_hardly_measured(patients):
-    with pytest.raises(GeneMismatchError, match="At least 50%.*'resistance'"):
+    with pytest.raises(GeneMismatchError, match=r"At least 50%.*'resistance'"):
         mean_zscore(patients, _sets(resistance=["CD44", "PHEX", "ADIRF"]))
-    with pytest.raises(GeneMismatchError, match="must vary between patients. 0 of 1"):
+    with pytest.raises(GeneMismatchError, match=r"must vary between patients. 0 of 1"):
         mean_zscore(patients, _sets(house=["ACTB"]))
 
 
@@ -86,17 +86,17 @@ def test_mean_zscore__does_not_care_for_blocks_order_or_shift(patients):
 
 def test_mean_zscore__refuses_unusable_expression(patients):
     sets = _sets(stemness=["CD44", "BCL2"])
-    with pytest.raises(MissingVariableError, match="'tpm'"):
+    with pytest.raises(MissingVariableError, match=r"'tpm'"):
         mean_zscore(patients, sets, expression="tpm")
-    with pytest.raises(InputError, match="at least 2 patients.*Found 1"):
+    with pytest.raises(InputError, match=r"at least 2 patients.*Found 1"):
         mean_zscore(patients.isel(patient=[0]), sets)
-    with pytest.raises(InputError, match="Found more than once: CD44"):
+    with pytest.raises(InputError, match=r"Found more than once: CD44"):
         mean_zscore(patients.assign_coords(gene=["CD44", "CD44", "MCL1", "E2F1", "ACTB"]), sets)
-    with pytest.raises(InputError, match="Every patient must occur once.*p0"):
+    with pytest.raises(InputError, match=r"Every patient must occur once.*p0"):
         mean_zscore(patients.isel(patient=[0, 0, 1]), sets)
     for wrong in (np.nan, np.inf):
         broken = patients.copy(deep=True)
         broken["expression"][2, 1] = wrong
-        with pytest.raises(InputError, match="known and finite in mean_zscore. Not so for: BCL2"):
+        with pytest.raises(InputError, match=r"known and finite in mean_zscore. Not so for: BCL2"):
             mean_zscore(broken, sets)
         assert np.isfinite(mean_zscore(broken, _sets(stemness=["CD44", "MCL1"]))["patient_score"]).all()

@@ -82,14 +82,14 @@ def test_log_rank__is_the_score_test_whatever_the_names_of_groups():
 
 def test_log_rank__refuses_comparisons_that_do_not_exist():
     months, died = [1.0, 2.0, 3.0, 4.0], [1, 1, 1, 1]
-    with pytest.raises(InputError, match="at least two groups. 'arm' is 'a' for all 4"):
+    with pytest.raises(InputError, match=r"at least two groups. 'arm' is 'a' for all 4"):
         log_rank(_patients(months, died, ["a"] * 4), duration="months", event="died", group="arm")
-    with pytest.raises(TooFewEventsError, match="'died' is false for all 4 patients"):
+    with pytest.raises(TooFewEventsError, match=r"'died' is false for all 4 patients"):
         log_rank(_patients(months, [0] * 4, ["a", "a", "b", "b"]), duration="months", event="died", group="arm")
     apart = _patients(months, died, ["a", "a", "b", "b"], site=["x", "x", "y", "y"])
-    with pytest.raises(TooFewEventsError, match="patients of two groups are at risk"):
+    with pytest.raises(TooFewEventsError, match=r"patients of two groups are at risk"):
         log_rank(apart, duration="months", event="died", group="arm", strata="site")
-    with pytest.raises(ParameterError, match="'rho'"):
+    with pytest.raises(ParameterError, match=r"'rho'"):
         log_rank(apart, duration="months", event="died", group="arm", rho=-1)
 
 

@@ -63,7 +63,7 @@ def test_check_outcome__refuses_impossible_values(columns, words):
 def test_check_outcome__refuses_entries_that_are_not_before_the_end():
     with pytest.raises(InputError, match=r"'entry' must lie before 'months'.*p2 \(3.0\)"):
         _check(_patients(entry=[0.0, 3.0, 9.0]), entry="entry")
-    with pytest.raises(InputError, match="'entry' must not be negative"):
+    with pytest.raises(InputError, match=r"'entry' must not be negative"):
         _check(_patients(entry=[0.0, -3.0, 1.0]), entry="entry")
     assert _check(_patients(entry=[0.0, 1.0, 2.0]), entry="entry").entry.tolist() == [0, 1, 2]
 
@@ -85,9 +85,9 @@ def test_check_outcome__merges_times_that_differ_by_rounding():
 
 
 def test_patient_names__need_patients():
-    with pytest.raises(InputError, match="dimension 'patient'"):
+    with pytest.raises(InputError, match=r"dimension 'patient'"):
         patient_names(xr.Dataset({"months": ("sample", [1.0])}), caller="test")
-    with pytest.raises(InputError, match="dimension 'patient'"):
+    with pytest.raises(InputError, match=r"dimension 'patient'"):
         patient_names(xr.Dataset({"months": ("patient", [])}), caller="test")
     assert patient_names(xr.Dataset({"months": ("patient", [1.0, 2.0])}), caller="test").tolist() == ["0", "1"]
 
@@ -102,7 +102,7 @@ def test_check_groups__sorts_labels_and_writes_whole_numbers_plainly():
 
 def test_check_groups__refuses_patients_without_a_group():
     for arm in (np.array(["a", None, "b"], dtype=object), [1.0, np.nan, 2.0]):
-        with pytest.raises(InputError, match="'arm' must be known for every patient in test.*p2"):
+        with pytest.raises(InputError, match=r"'arm' must be known for every patient in test.*p2"):
             check_groups(_patients(arm=arm), "arm", caller="test")
 
 
@@ -125,11 +125,11 @@ def test_design_matrix__codes_text_against_its_first_level():
 
 def test_design_matrix__refuses_what_it_cannot_code():
     patients = _patients(sex=np.array(["M", "M", "M"], dtype=object), age=[1.0, np.nan, 2.0])
-    with pytest.raises(InputError, match="'sex' is 'M' for all"):
+    with pytest.raises(InputError, match=r"'sex' is 'M' for all"):
         design_matrix(patients, ["sex"], caller="test")
-    with pytest.raises(InputError, match="'age' must be known and finite.*p2"):
+    with pytest.raises(InputError, match=r"'age' must be known and finite.*p2"):
         design_matrix(patients, ["age"], caller="test")
-    with pytest.raises(InputError, match="list of different names"):
+    with pytest.raises(InputError, match=r"list of different names"):
         design_matrix(patients, "age", caller="test")
-    with pytest.raises(InputError, match="list of different names"):
+    with pytest.raises(InputError, match=r"list of different names"):
         design_matrix(patients, ["age", "age"], caller="test")

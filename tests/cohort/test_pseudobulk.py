@@ -59,13 +59,13 @@ def test_pseudobulk__does_not_use_samples_without_counts(cube):
 
 
 def test_pseudobulk__says_what_is_missing(cube):
-    with pytest.raises(InputError, match="Not there: T_cell; present: stem_like, other"):
+    with pytest.raises(InputError, match=r"Not there: T_cell; present: stem_like, other"):
         pseudobulk(cube, states=["T_cell"])
-    with pytest.raises(InputError, match="Not there: none"):
+    with pytest.raises(InputError, match=r"Not there: none"):
         pseudobulk(cube, states=[])
-    with pytest.raises(InputError, match="at least one sample|At least one sample must have 500 cells.*has 100"):
+    with pytest.raises(InputError, match=r"At least one sample must have 500 cells.*has 100"):
         pseudobulk(cube, minimum_cells=500)
-    with pytest.raises(ParameterError, match="'minimum_cells'"):
+    with pytest.raises(ParameterError, match=r"'minimum_cells'"):
         pseudobulk(cube, minimum_cells=0)
-    with pytest.raises(MissingVariableError, match="'cube_cells'"):
+    with pytest.raises(MissingVariableError, match=r"'cube_cells'"):
         pseudobulk(cube.drop_vars("cube_cells"))

@@ -76,7 +76,12 @@ def write_h5(genes: pd.DataFrame, barcodes: list[str]) -> Callable[..., Path]:
             group["indices"] = matrix.indices.astype(np.int64)
             group["indptr"] = changed.get("indptr", matrix.indptr.astype(np.int64))
             group["shape"] = np.array(changed.get("shape", matrix.shape[::-1]), dtype=np.int32)
-            for name, column in (("id", "gene_id"), ("name", "gene_symbol"), ("feature_type", "feature_type"), ("genome", "genome")):
+            for name, column in (
+                ("id", "gene_id"),
+                ("name", "gene_symbol"),
+                ("feature_type", "feature_type"),
+                ("genome", "genome"),
+            ):
                 group[f"features/{name}"] = np.array(list(table[column]), dtype="S")
         return path
 
@@ -91,26 +96,36 @@ def write_mtx(genes: pd.DataFrame, barcodes: list[str]) -> Callable[..., Path]:
         folder.mkdir(parents=True, exist_ok=True)
         table = genes if changed.get("features") is None else changed["features"]
         triples = sp.coo_matrix(matrix)
-        order = np.lexsort((triples.col, triples.row)) if changed.get("by_cell", True) else np.lexsort((triples.row, triples.col))
+        order = (
+            np.lexsort((triples.col, triples.row))
+            if changed.get("by_cell", True)
+            else np.lexsort((triples.row, triples.col))
+        )
         first, second = (triples.row, triples.col) if changed.get("cells_first") else (triples.col, triples.row)
         lines = [f"{first[k] + 1} {second[k] + 1} {triples.data[k]}" for k in order]
         kind = "real" if matrix.dtype.kind == "f" else "integer"
         height, width = matrix.shape if changed.get("cells_first") else matrix.shape[::-1]
         sizes = changed.get("sizes", f"{height} {width} {matrix.nnz}")
-        text = "\n".join([f"%%MatrixMarket matrix coordinate {kind} general", "% made by hand", str(sizes), *lines]) + "\n"
+        text = (
+            "\n".join([f"%%MatrixMarket matrix coordinate {kind} general", "% made by hand", str(sizes), *lines]) + "\n"
+        )
         prefix = changed.get("prefix", "")
         cells = changed.get("barcodes", barcodes)
         if changed.get("version") == 2:
             (folder / f"{prefix}matrix.mtx").write_text(text)
             (folder / f"{prefix}barcodes.tsv").write_text("\n".join(cells) + "\n")
-            (folder / f"{prefix}genes.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in zip(table["gene_id"], table["gene_symbol"], strict=True)))
+            (folder / f"{prefix}genes.tsv").write_text(
+                "".join(f"{a}\t{b}\n" for a, b in zip(table["gene_id"], table["gene_symbol"], strict=True))
+            )
             return folder
         with gzip.open(folder / f"{prefix}matrix.mtx.gz", "wt") as file:
             file.write(text)
         with gzip.open(folder / f"{prefix}barcodes.tsv.gz", "wt") as file:
             file.write("\n".join(cells) + "\n")
         with gzip.open(folder / f"{prefix}features.tsv.gz", "wt") as file:
-            file.writelines("\t".join(row) + "\n" for row in table[["gene_id", "gene_symbol", "feature_type"]].to_numpy())
+            file.writelines(
+                "\t".join(row) + "\n" for row in table[["gene_id", "gene_symbol", "feature_type"]].to_numpy()
+            )
         return folder
 
     return write

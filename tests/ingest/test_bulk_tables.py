@@ -16,7 +16,11 @@ PATIENTS = ["TARGET-10-A", "TARGET-10-B", "TARGET-10-C"]
 
 @pytest.fixture
 def values() -> pd.DataFrame:
-    return pd.DataFrame([[1.5, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.5]], index=["CD44", "KLF2", "CD44"], columns=["TARGET-10-C", "TARGET-10-A", "OTHER"])
+    return pd.DataFrame(
+        [[1.5, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.5]],
+        index=["CD44", "KLF2", "CD44"],
+        columns=["TARGET-10-C", "TARGET-10-A", "OTHER"],
+    )
 
 
 @pytest.mark.parametrize("transposed", [False, True])
@@ -36,7 +40,8 @@ def test_read_bulk_table__tells_the_orientation(values, tmp_path: Path, transpos
 
 
 def test_read_bulk_table__reads_identifiers_and_gct(tmp_path: Path) -> None:
-    text = "#1.2\n2\t2\nName\tDescription\tTARGET-10-A\tTARGET-10-B\nENSG00000000001.4\tCD44\t1\t2\nENSG00000000002.1\tKLF2\t3\t4\n"
+    text = "#1.2\n2\t2\nName\tDescription\tTARGET-10-A\tTARGET-10-B\nENSG00000000001.4\tCD44\t1\t2\n"
+    text += "ENSG00000000002.1\tKLF2\t3\t4\n"
     (tmp_path / "a.gct").write_text(text)
     bulk = read_bulk_table(tmp_path / "a.gct", patients=PATIENTS)
     assert bulk.expression.columns.tolist() == ["CD44", "KLF2"]

@@ -17,7 +17,8 @@ def read(tmp_path: Path, text: str, **columns: object):
 
 
 def test_read_clinical_table__understands_every_way_of_writing_events(tmp_path: Path) -> None:
-    text = "patient\ttime\tos_status\tPFS.status\trelapse event\tresponse\np1\t1.5\tDead\t1:PROGRESSED\tyes\tM1\np2\t20\tAlive\t0:CENSORED\tno\t\n"
+    text = "patient\ttime\tos_status\tPFS.status\trelapse event\tresponse\n"
+    text += "p1\t1.5\tDead\t1:PROGRESSED\tyes\tM1\np2\t20\tAlive\t0:CENSORED\tno\t\n"
     table = read(tmp_path, text)
     assert table.index.tolist() == ["p1", "p2"]
     for name in ("os_status", "PFS.status", "relapse event"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import anndata
@@ -9,8 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import zarr
 
-from chemores_dask.errors import CountsError, FormatError, GeneMismatchError, IncompleteStoreError, ParameterError, StoreError
+from chemores_dask.errors import (
+    CountsError,
+    FormatError,
+    GeneMismatchError,
+    IncompleteStoreError,
+    ParameterError,
+    SchemaVersionError,
+    StoreError,
+)
 from chemores_dask.ingest.convert import ingest, remapped
 from chemores_dask.ingest.options import IngestOptions
 from chemores_dask.store.cells import open_cells
@@ -21,7 +31,11 @@ SMALL = {"rows_per_block": 9, "nonzeros_per_block": 80}
 @pytest.fixture
 def mixed(counts, barcodes, genes, tmp_path: Path, write_h5, write_mtx) -> pd.DataFrame:
     """Four samples of four formats, the first 40 cells of each equal."""
-    table = pd.DataFrame(counts.T.toarray(), index=[f"{row.gene_id}.3-{row.gene_symbol}-protein_coding" for row in genes.itertuples()], columns=barcodes)
+    table = pd.DataFrame(
+        counts.T.toarray(),
+        index=[f"{row.gene_id}.3-{row.gene_symbol}-protein_coding" for row in genes.itertuples()],
+        columns=barcodes,
+    )
     table.to_csv(tmp_path / "plate.tsv.gz", sep="\t", index_label="gene")
     shuffled = np.random.default_rng(8).permutation(30)
     var = genes.iloc[shuffled].set_index("gene_symbol")[["gene_id"]].rename_axis(None)
@@ -29,7 +43,13 @@ def mixed(counts, barcodes, genes, tmp_path: Path, write_h5, write_mtx) -> pd.Da
     anndata.AnnData(X=counts[:, shuffled].astype(np.float32), obs=obs, var=var).write_h5ad(tmp_path / "a.h5ad")
     rows = [
         {"sample": "h5", "path": write_h5(tmp_path / "a.h5", counts), "patient": "P1", "stage": "diagnosis", "age": 61},
-        {"sample": "mtx", "path": write_mtx(tmp_path / "m", counts, version=2), "patient": "P1", "stage": "relapse", "age": 62},
+        {
+            "sample": "mtx",
+            "path": write_mtx(tmp_path / "m", counts, version=2),
+            "patient": "P1",
+            "stage": "relapse",
+            "age": 62,
+        },
         {"sample": "ad", "path": tmp_path / "a.h5ad", "patient": "P2", "stage": "diagnosis", "age": 7},
         {"sample": "plate", "path": tmp_path / "plate.tsv.gz", "patient": "P2", "stage": None, "age": 8},
     ]
@@ -121,23 +141,48 @@ def test_ingest__leaves_a_finished_store_alone(mixed, tmp_path: Path) -> None:
 
 def test_ingest__writes_nothing_when_a_header_is_wrong(mixed, counts, tmp_path: Path, write_h5) -> None:
     (tmp_path / "bad.rds").write_bytes(b"")
-    for path, error in ((tmp_path / "bad.rds", FormatError), (tmp_path / "absent.h5", FileNotFoundError), (write_h5(tmp_path / "n.h5", (counts * 0.4).tocsr()), CountsError)):
+    for path, error in (
+        (tmp_path / "bad.rds", FormatError),
+        (tmp_path / "absent.h5", FileNotFoundError),
+        (write_h5(tmp_path / "n.h5", (counts * 0.4).tocsr()), CountsError),
+    ):
         sheet = pd.concat([mixed, pd.DataFrame([{"sample": "bad", "path": path}])])
         with pytest.raises(error):
             ingest(sheet, tmp_path / "s.zarr")
         assert not (tmp_path / "s.zarr").exists()
 
 
+def test_ingest__refuses_a_store_of_a_newer_version(mixed, tmp_path: Path) -> None:
+    zarr.create_group(tmp_path / "s.zarr", zarr_format=3, attributes={"chemores-schema": 99})
+    with pytest.raises(SchemaVersionError, match="newer"):
+        ingest(mixed, tmp_path / "s.zarr")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "thesis.txt").write_text("keep me")
+    with pytest.raises(FormatError, match="must be a store"):
+        ingest(mixed, tmp_path / "folder")
+
+
+def test_ingest__gives_a_standard_anndata(mixed, counts, tmp_path: Path) -> None:
+    ingest(mixed, tmp_path / "s.zarr")
+    cells = anndata.read_zarr(tmp_path / "s.zarr" / "cells")
+    assert (cells.X[:40] != counts).nnz == 0
+    assert json.loads(cells.uns["ingest_report"])["genes"]["genes"] == 30
+
+
 def test_ingest__refuses_genes_that_match_nothing(mixed, counts, genes, tmp_path: Path, write_h5) -> None:
     other = genes.assign(gene_id=[f"ENSMUSG{number:011d}" for number in range(30)])
-    sheet = pd.concat([mixed, pd.DataFrame([{"sample": "mouse", "path": write_h5(tmp_path / "m.h5", counts, features=other)}])])
+    sheet = pd.concat(
+        [mixed, pd.DataFrame([{"sample": "mouse", "path": write_h5(tmp_path / "m.h5", counts, features=other)}])]
+    )
     with pytest.raises(GeneMismatchError, match="mouse"):
         ingest(sheet, tmp_path / "s.zarr")
 
 
 def test_ingest__keeps_one_species_and_tells_the_share(counts, genes, tmp_path: Path, write_h5) -> None:
     half = ["GRCh38"] * 20 + ["mm10"] * 10
-    features = genes.assign(genome=half, gene_symbol=[f"{genome}_{name}" for genome, name in zip(half, genes["gene_symbol"], strict=True)])
+    features = genes.assign(
+        genome=half, gene_symbol=[f"{genome}_{name}" for genome, name in zip(half, genes["gene_symbol"], strict=True)]
+    )
     features.loc[19, "feature_type"] = "Antibody Capture"
     sheet = pd.DataFrame([{"sample": "pdx", "path": write_h5(tmp_path / "a.h5", counts, features=features)}])
     with pytest.raises(ParameterError, match="several species"):
@@ -157,8 +202,15 @@ def test_ingest__keeps_one_species_and_tells_the_share(counts, genes, tmp_path: 
 
 def test_ingest__equals_anndata_on_real_files(reference_folder: Path, tmp_path: Path) -> None:
     folder = reference_folder / "data" / "singlecell" / "converted"
-    names = {"celseq2": "sc_mixology_sc_celseq2", "dropseq": "sc_mixology_sc_dropseq", "p1": "sc_mixology_sc_celseq2_5cl_p1", "p2": "sc_mixology_sc_celseq2_5cl_p2"}
-    sheet = pd.DataFrame([{"sample": sample, "path": folder / f"{name}.h5ad", "batch": sample} for sample, name in names.items()])
+    names = {
+        "celseq2": "sc_mixology_sc_celseq2",
+        "dropseq": "sc_mixology_sc_dropseq",
+        "p1": "sc_mixology_sc_celseq2_5cl_p1",
+        "p2": "sc_mixology_sc_celseq2_5cl_p2",
+    }
+    sheet = pd.DataFrame(
+        [{"sample": sample, "path": folder / f"{name}.h5ad", "batch": sample} for sample, name in names.items()]
+    )
     ingest(sheet, tmp_path / "s.zarr", options=IngestOptions(keep_columns={"cell_line_demuxlet": "cell_line"}))
     cells = open_cells(tmp_path / "s.zarr")
     for sample, name in names.items():

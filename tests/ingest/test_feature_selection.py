@@ -11,7 +11,13 @@ from chemores_dask.ingest.source import gene_table
 
 def barnyard(*, stated: bool):
     names = ["GRCh38_CD44", "GRCh38_HLA-A", "mm10___Cd44", "mm10___Xkr4", "ERCC-1"]
-    identifiers = ["GRCh38_ENSG00000026508", "GRCh38_ENSG00000206503", "mm10___ENSMUSG00000005087", "mm10___ENSMUSG00000051951", "ERCC-1"]
+    identifiers = [
+        "GRCh38_ENSG00000026508",
+        "GRCh38_ENSG00000206503",
+        "mm10___ENSMUSG00000005087",
+        "mm10___ENSMUSG00000051951",
+        "ERCC-1",
+    ]
     genomes = ["GRCh38", "GRCh38", "mm10", "mm10", ""] if stated else None
     return gene_table(identifiers=identifiers, symbols=names, genomes=genomes)
 
@@ -35,7 +41,9 @@ def test_select_features__refuses_several_species_without_a_choice() -> None:
 
 
 def test_select_features__sets_other_types_aside() -> None:
-    table = gene_table(symbols=["A", "CD3", "CD4"], feature_types=["Gene Expression", "Antibody Capture", "Antibody Capture"])
+    table = gene_table(
+        symbols=["A", "CD3", "CD4"], feature_types=["Gene Expression", "Antibody Capture", "Antibody Capture"]
+    )
     selection = select_features(table, species=None, where="a file")
     assert selection.genes["gene_symbol"].tolist() == ["A"]
     assert selection.set_aside == {"Antibody Capture": 2}
@@ -45,4 +53,7 @@ def test_select_features__sets_other_types_aside() -> None:
 
 def test_select_features__leaves_ordinary_names_alone() -> None:
     names = ["HLA-A", "mm_like", "hgX_1"]
-    assert select_features(gene_table(symbols=names), species="GRCh38", where="a file").genes["gene_symbol"].tolist() == names
+    assert (
+        select_features(gene_table(symbols=names), species="GRCh38", where="a file").genes["gene_symbol"].tolist()
+        == names
+    )

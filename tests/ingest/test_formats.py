@@ -23,7 +23,10 @@ LIMIT = BlockLimit(rows=500, nonzeros=50_000)
 def random_counts(cells: int) -> sp.csr_matrix:
     generator = np.random.default_rng(cells)
     indices = np.sort(generator.integers(0, 1000, size=(cells, 100)), axis=1).astype(np.int32)
-    return sp.csr_matrix((generator.integers(1, 9, cells * 100).astype(np.int32), indices.ravel(), np.arange(cells + 1) * 100), shape=(cells, 1000))
+    return sp.csr_matrix(
+        (generator.integers(1, 9, cells * 100).astype(np.int32), indices.ravel(), np.arange(cells + 1) * 100),
+        shape=(cells, 1000),
+    )
 
 
 def write_ten_x(path: Path, matrix: sp.csr_matrix) -> Path:
@@ -92,7 +95,7 @@ def test_recognize__refuses_what_it_does_not_know(tmp_path: Path, reference_fold
     with pytest.raises(FormatError, match="unpack"):
         recognize(tmp_path / "a.zip")
     (tmp_path / "a.docx").write_bytes(b"")
-    with pytest.raises(FormatError, match="suffix '.docx'"):
+    with pytest.raises(FormatError, match=r"suffix '\.docx'"):
         recognize(tmp_path / "a.docx")
     with pytest.raises(FormatError, match="Found a zarr store"):
         recognize(reference_folder / "data" / "singlecell" / "scverse+scanpy" / "10x-10k-subset.zarr")
@@ -119,9 +122,17 @@ def test_open_source__obeys_a_forced_format(counts, tmp_path: Path, write_h5) ->
         open_source(path, counts_in="raw")
 
 
-@pytest.mark.parametrize(("write", "name"), [(write_ten_x, "{}.h5"), (write_columns, "{}.h5ad"), (write_text, "{}")], ids=["10x_h5", "csc", "mtx"])
-def test_open_source__needs_no_more_memory_for_a_larger_file(tmp_path: Path, write: Callable[[Path, sp.csr_matrix], Path], name: str) -> None:
-    small, large = (peak(write(tmp_path / name.format(cells), random_counts(cells)), tmp_path) for cells in (4_000, 20_000))
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [(write_ten_x, "{}.h5"), (write_columns, "{}.h5ad"), (write_text, "{}")],
+    ids=["10x_h5", "csc", "mtx"],
+)
+def test_open_source__needs_no_more_memory_for_a_larger_file(
+    tmp_path: Path, write: Callable[[Path, sp.csr_matrix], Path], name: str
+) -> None:
+    small, large = (
+        peak(write(tmp_path / name.format(cells), random_counts(cells)), tmp_path) for cells in (4_000, 20_000)
+    )
     names_and_offsets = 16_000 * 200
     stored_more = 16_000 * 100 * 12
     assert large - small < names_and_offsets

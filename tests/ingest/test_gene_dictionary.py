@@ -55,13 +55,17 @@ def test_build_gene_dictionary__translates_identifiers_through_another_file() ->
 
 
 def test_build_gene_dictionary__adds_features_of_one_identifier() -> None:
-    found = build(gene_table(identifiers=[*ids(1, version=".1"), *ids(1, version=".2"), *ids(2)], symbols=["A", "A", "B"]))
+    found = build(
+        gene_table(identifiers=[*ids(1, version=".1"), *ids(1, version=".2"), *ids(2)], symbols=["A", "A", "B"])
+    )
     assert list(found.positions[0]) == [0, 0, 1]
     assert found.report.merged == 1
 
 
 def test_build_gene_dictionary__keeps_both_copies_of_the_pseudoautosomal_region() -> None:
-    found = build(gene_table(identifiers=["ENSG00000182378.14", "ENSG00000182378.14_PAR_Y"], symbols=["PLCXD1", "PLCXD1"]))
+    found = build(
+        gene_table(identifiers=["ENSG00000182378.14", "ENSG00000182378.14_PAR_Y"], symbols=["PLCXD1", "PLCXD1"])
+    )
     assert found.genes.index.tolist() == ["PLCXD1", "PLCXD1-1"]
 
 
@@ -73,7 +77,14 @@ def test_build_gene_dictionary__takes_the_intersection() -> None:
 
 
 def test_build_gene_dictionary__renames_aliases_that_are_clear() -> None:
-    aliases = {"SEPT2": ("SEPTIN2",), "BOTH": ("X", "Y"), "OLD": ("NEW",), "NEW": ("NEWER",), "P1": ("P",), "P2": ("P",)}
+    aliases = {
+        "SEPT2": ("SEPTIN2",),
+        "BOTH": ("X", "Y"),
+        "OLD": ("NEW",),
+        "NEW": ("NEWER",),
+        "P1": ("P",),
+        "P2": ("P",),
+    }
     found = build(gene_table(symbols=["SEPT2", "BOTH", "OLD", "NEW", "P1", "P2"]), aliases=aliases)
     assert found.genes.index.tolist() == ["SEPTIN2", "BOTH", "OLD", "NEW", "P1", "P2"]
     assert dict(found.report.renamed) == {"SEPT2": "SEPTIN2"}
@@ -86,7 +97,7 @@ def test_build_gene_dictionary__shows_symbols_turned_into_dates() -> None:
 
 def test_build_gene_dictionary__refuses_files_that_share_nothing() -> None:
     first, second = gene_table(symbols=["CD44", "KLF2"]), gene_table(symbols=["Cd44", "Klf2"])
-    with pytest.raises(GeneMismatchError, match="file 0 match none.*different species"):
+    with pytest.raises(GeneMismatchError, match=r"file 0 match none.*different species"):
         build(first, second)
     with pytest.raises(GeneMismatchError, match="file 2 match none"):
         build(first, first.copy(), second)

@@ -35,7 +35,14 @@ def test_read_gmt__pairs_directions_when_asked(tmp_path: Path) -> None:
     assert (paired["X"].up, paired["X"].down) == (("A",), ("C",))
 
 
-@pytest.mark.parametrize(("text", "error", "reason"), [("s1\tx\n", FormatError, "Line 1 has 0"), ("", FormatError, "Found none"), ("s\t\tA\ns\t\tB\n", InputError, "unique")])
+@pytest.mark.parametrize(
+    ("text", "error", "reason"),
+    [
+        ("s1\tx\n", FormatError, "Line 1 has 0"),
+        ("", FormatError, "Found none"),
+        ("s\t\tA\ns\t\tB\n", InputError, "unique"),
+    ],
+)
 def test_read_gmt__refuses(tmp_path: Path, text: str, error: type[Exception], reason: str) -> None:
     (tmp_path / "a.gmt").write_text(text)
     with pytest.raises(error, match=reason):

@@ -32,7 +32,9 @@ def test_stream_csr__gives_every_row(group: h5py.File, counts: sp.csr_matrix) ->
 @pytest.mark.parametrize("chunk", [1, 13, 10**6])
 def test_entries_by_column__gives_every_entry(group: h5py.File, counts: sp.csr_matrix, chunk: int) -> None:
     offsets = read_offsets(group["csc"], lines=30, path=Path("a.h5"))
-    chunks = list(entries_by_column(group["csc"], offsets=offsets, rows=40, limit=BlockLimit(10, chunk), path=Path("a.h5")))
+    chunks = list(
+        entries_by_column(group["csc"], offsets=offsets, rows=40, limit=BlockLimit(10, chunk), path=Path("a.h5"))
+    )
     rows, columns, values = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
     assert (sp.csr_matrix((values, (rows, columns)), shape=(40, 30)) != counts).nnz == 0
 

@@ -14,13 +14,23 @@ import scipy.sparse as sp
 from chemores_dask.errors import CountsError, FormatError, MissingVariableError
 from chemores_dask.ingest.h5ad_file import read_h5ad_counts
 
-REAL = ("sc_mixology_sc_celseq2", "sc_mixology_sc_dropseq", "sc_mixology_sc_celseq2_5cl_p1", "sc_mixology_sc_celseq2_5cl_p2", "lemur_gbm_panobinostat", "a549_dex", "worm_l2")
+REAL = (
+    "sc_mixology_sc_celseq2",
+    "sc_mixology_sc_dropseq",
+    "sc_mixology_sc_celseq2_5cl_p1",
+    "sc_mixology_sc_celseq2_5cl_p2",
+    "lemur_gbm_panobinostat",
+    "a549_dex",
+    "worm_l2",
+)
 
 
 @pytest.fixture
 def adata(counts, barcodes, genes) -> anndata.AnnData:
     obs = pd.DataFrame({"patient": ["p1", "p2"] * 20, "age": np.arange(40.0)}, index=barcodes)
-    return anndata.AnnData(X=counts.astype(np.float32), obs=obs, var=genes.set_index("gene_symbol")[["gene_id"]].rename_axis(None))
+    return anndata.AnnData(
+        X=counts.astype(np.float32), obs=obs, var=genes.set_index("gene_symbol")[["gene_id"]].rename_axis(None)
+    )
 
 
 def normalized(counts: sp.csr_matrix) -> sp.csr_matrix:
@@ -36,7 +46,9 @@ def test_read_h5ad_counts__equals_anndata(reference_folder: Path, read_whole, na
     assert barcodes == list(expected.obs_names)
 
 
-@pytest.mark.parametrize("convert", [sp.csr_matrix, sp.csc_matrix, lambda matrix: matrix.toarray()], ids=["csr", "csc", "dense"])
+@pytest.mark.parametrize(
+    "convert", [sp.csr_matrix, sp.csc_matrix, lambda matrix: matrix.toarray()], ids=["csr", "csc", "dense"]
+)
 def test_read_h5ad_counts__reads_every_layout(adata, counts, tmp_path: Path, read_whole, convert) -> None:
     adata.X = convert(adata.X)
     adata.write_h5ad(tmp_path / "a.h5ad")
@@ -100,7 +112,9 @@ def test_read_h5ad_counts__refuses_normalized_files(reference_folder: Path, adat
         read_h5ad_counts(tmp_path / "a.h5ad")
 
 
-def test_read_h5ad_counts__refuses_a_late_value_that_is_no_count(adata, tmp_path: Path, read_whole, monkeypatch) -> None:
+def test_read_h5ad_counts__refuses_a_late_value_that_is_no_count(
+    adata, tmp_path: Path, read_whole, monkeypatch
+) -> None:
     monkeypatch.setattr("chemores_dask.ingest.h5_sparse.PREVIEW", 5)
     adata.write_h5ad(tmp_path / "a.h5ad")
     with h5py.File(tmp_path / "a.h5ad", "a") as file:

@@ -11,7 +11,18 @@ from chemores_dask.provenance import canonical_json
 
 def test_ingest_report__adds_up_and_is_plain() -> None:
     sources = tuple(
-        SourceReport(sample=name, path=f"{name}.h5", format="10x_h5", place="matrix", cells={f"{name}1": 3, f"{name}2": 4}, features=9, genes=8, nonzeros=20, total=50, set_aside={"Antibody Capture": 1})
+        SourceReport(
+            sample=name,
+            path=f"{name}.h5",
+            format="10x_h5",
+            place="matrix",
+            cells={f"{name}1": 3, f"{name}2": 4},
+            features=9,
+            genes=8,
+            nonzeros=20,
+            total=50,
+            set_aside={"Antibody Capture": 1},
+        )
         for name in "ab"
     )
     report = IngestReport(Path("s.zarr"), sources, GeneReport("gene_id", 8, 8, 0))

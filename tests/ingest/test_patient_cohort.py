@@ -19,7 +19,9 @@ def test_ingest_patients__keeps_real_values(reference_folder: Path, tmp_path: Pa
     folder = reference_folder / "data" / "cohorts" / "converted"
     meaning = ClinicalColumns(durations=("efs.time",), events=("efs.censor",))
     clinical, expression = folder / "GRIN2_TALL_clin.csv.gz", folder / "GRIN2_TALL_expr_417x264.csv.gz"
-    path = ingest_patients(tmp_path / "s.zarr", cohort="tall", clinical=clinical, expression=expression, columns=meaning)
+    path = ingest_patients(
+        tmp_path / "s.zarr", cohort="tall", clinical=clinical, expression=expression, columns=meaning
+    )
     patients = open_patients(path, cohort="tall")
     table = pd.read_csv(expression, index_col=0).set_index("gene")
     clinic = pd.read_csv(clinical).set_index("ID")

@@ -15,14 +15,18 @@ from chemores_dask.ingest.plate_tables import read_plate_table, split_row_names
 
 @pytest.fixture
 def table(counts, barcodes, genes) -> pd.DataFrame:
-    names = [f"{row.gene_id}.{number}-{row.gene_symbol}-protein_coding" for number, row in enumerate(genes.itertuples())]
+    names = [
+        f"{row.gene_id}.{number}-{row.gene_symbol}-protein_coding" for number, row in enumerate(genes.itertuples())
+    ]
     names[29] = "ERCC-00002"
     return pd.DataFrame(counts.T.toarray(), index=names, columns=barcodes)
 
 
 @pytest.mark.parametrize(("name", "separator"), [("a.tsv", "\t"), ("a.csv.gz", ","), ("a.txt", ";")])
 @pytest.mark.parametrize("corner", [True, False])
-def test_read_plate_table__reads_every_dialect(table, counts, barcodes, tmp_path: Path, read_whole, monkeypatch, name, separator, corner) -> None:
+def test_read_plate_table__reads_every_dialect(
+    table, counts, barcodes, tmp_path: Path, read_whole, monkeypatch, name, separator, corner
+) -> None:
     monkeypatch.setattr(plate_tables, "CHUNK_VALUES", 40 * 7)
     table.to_csv(tmp_path / name, sep=separator, index_label="gene" if corner else False)
     source = read_plate_table(tmp_path / name)
@@ -39,8 +43,14 @@ def test_read_plate_table__reads_quoted_tables_of_r(table, counts, tmp_path: Pat
 
 
 def test_read_plate_table__refuses_what_is_not_a_count(reference_folder: Path, table, tmp_path: Path) -> None:
-    path = reference_folder / "data" / "singlecell" / "broadinstitute+infercnv" / "oligodendroglioma_expression_downsampled.counts.matrix.gz"
-    with pytest.raises(CountsError, match="242.49.*gene A2M"):
+    path = (
+        reference_folder
+        / "data"
+        / "singlecell"
+        / "broadinstitute+infercnv"
+        / "oligodendroglioma_expression_downsampled.counts.matrix.gz"
+    )
+    with pytest.raises(CountsError, match=r"242\.49.*gene A2M"):
         read_plate_table(path)
     for value, reason in ((-2, "negative"), ("NA", "not a number"), ("many", "must be a number")):
         changed = table.astype(object)
@@ -77,7 +87,12 @@ def test_read_plate_table__refuses_ragged_rows(table, tmp_path: Path) -> None:
 
 
 def test_split_row_names__keeps_hyphens_of_symbols() -> None:
-    names = ["ENSG00000206503.13-HLA-A-protein_coding", "ENSG00000000003-TSPAN6-protein_coding", "ENSG00000182378.14_PAR_Y-PLCXD1-lncRNA", "__no_feature"]
+    names = [
+        "ENSG00000206503.13-HLA-A-protein_coding",
+        "ENSG00000000003-TSPAN6-protein_coding",
+        "ENSG00000182378.14_PAR_Y-PLCXD1-lncRNA",
+        "__no_feature",
+    ]
     table = split_row_names(names)
     assert table["gene_symbol"].tolist() == ["HLA-A", "TSPAN6", "PLCXD1", "__no_feature"]
     assert table["gene_id"].tolist() == ["ENSG00000206503.13", "ENSG00000000003", "ENSG00000182378.14_PAR_Y", ""]
@@ -91,4 +106,7 @@ def test_split_row_names__reads_names_without_biotype() -> None:
 
 def test_split_row_names__leaves_plain_names() -> None:
     assert split_row_names(["CD44", "HLA-A"])["gene_symbol"].tolist() == ["CD44", "HLA-A"]
-    assert split_row_names(["ENSG00000000003.1", "ENSG00000000005"])["gene_id"].tolist() == ["ENSG00000000003.1", "ENSG00000000005"]
+    assert split_row_names(["ENSG00000000003.1", "ENSG00000000005"])["gene_id"].tolist() == [
+        "ENSG00000000003.1",
+        "ENSG00000000005",
+    ]

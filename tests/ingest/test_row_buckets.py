@@ -29,7 +29,13 @@ def test_rows_from_entries__gives_empty_rows_without_entries(tmp_path: Path) -> 
 
 def test_rows_from_entries__removes_its_files_when_abandoned(counts: sp.csr_matrix, tmp_path: Path) -> None:
     triples = sp.coo_matrix(counts)
-    rows = rows_from_entries([(triples.row, triples.col, triples.data)], shape=counts.shape, nonzeros=None, limit=BlockLimit(3, 9), scratch=tmp_path)
+    rows = rows_from_entries(
+        [(triples.row, triples.col, triples.data)],
+        shape=counts.shape,
+        nonzeros=None,
+        limit=BlockLimit(3, 9),
+        scratch=tmp_path,
+    )
     next(rows)
     rows.close()
     assert list(tmp_path.iterdir()) == []
@@ -37,6 +43,13 @@ def test_rows_from_entries__removes_its_files_when_abandoned(counts: sp.csr_matr
 
 def test_reordered_rows__brings_each_row_to_its_place(counts: sp.csr_matrix, tmp_path: Path) -> None:
     destination = np.random.default_rng(2).permutation(40)
-    blocks = reordered_rows([counts[:15], counts[15:]], destination, columns=30, nonzeros=counts.nnz, limit=BlockLimit(6, 99), scratch=tmp_path)
+    blocks = reordered_rows(
+        [counts[:15], counts[15:]],
+        destination,
+        columns=30,
+        nonzeros=counts.nnz,
+        limit=BlockLimit(6, 99),
+        scratch=tmp_path,
+    )
     result = sp.vstack(list(blocks)).toarray()
     assert np.array_equal(result[destination], counts.toarray())

@@ -18,7 +18,9 @@ from chemores_dask.ingest.sample_sheet import read_sample_sheet
 @pytest.fixture
 def merged(counts, barcodes, genes, tmp_path: Path) -> Path:
     obs = pd.DataFrame({"donor": pd.Categorical(["p1", "p2"] * 20), "age": range(40)}, index=barcodes)
-    anndata.AnnData(X=counts, obs=obs, var=genes.set_index("gene_symbol")[["gene_id"]].rename_axis(None)).write_h5ad(tmp_path / "m.h5ad")
+    anndata.AnnData(X=counts, obs=obs, var=genes.set_index("gene_symbol")[["gene_id"]].rename_axis(None)).write_h5ad(
+        tmp_path / "m.h5ad"
+    )
     return tmp_path / "m.h5ad"
 
 
@@ -43,7 +45,12 @@ def test_plan_ingest__splits_by_a_column(merged: Path) -> None:
 
 def test_plan_ingest__refuses_a_sample_in_two_files(merged: Path, counts, tmp_path: Path, write_h5) -> None:
     with pytest.raises(InputError, match="'p1' is in"):
-        plan([{"sample": "p1", "path": write_h5(tmp_path / "a.h5", counts)}, {"sample": "m", "path": merged, "split_by": "donor"}])
+        plan(
+            [
+                {"sample": "p1", "path": write_h5(tmp_path / "a.h5", counts)},
+                {"sample": "m", "path": merged, "split_by": "donor"},
+            ]
+        )
 
 
 def test_plan_ingest__refuses_cells_without_a_sample(counts, barcodes, tmp_path: Path) -> None:

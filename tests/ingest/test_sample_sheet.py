@@ -17,7 +17,8 @@ def sheet(tmp_path: Path, text: str) -> Path:
 
 
 def test_read_sample_sheet__keeps_order_and_columns(tmp_path: Path) -> None:
-    text = "sample,path,patient,batch,age,dose,code,format,note\nb,x/b.h5,P1,1,61,0.5,007,10x_h5,\na,/abs/a.h5,P2,2,7,,010,,fine\n"
+    text = "sample,path,patient,batch,age,dose,code,format,note\n"
+    text += "b,x/b.h5,P1,1,61,0.5,007,10x_h5,\na,/abs/a.h5,P2,2,7,,010,,fine\n"
     first, second = read_sample_sheet(sheet(tmp_path, text))
     assert (first.sample, second.sample) == ("b", "a")
     assert first.path == tmp_path.resolve() / "x" / "b.h5"

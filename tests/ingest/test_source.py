@@ -9,14 +9,25 @@ import pytest
 import scipy.sparse as sp
 
 from chemores_dask.errors import FormatError, StoreNotFoundError
-from chemores_dask.ingest.source import BlockLimit, Header, Source, cut_rows, gene_table, one_cell_table, reading, row_windows
+from chemores_dask.ingest.source import (
+    BlockLimit,
+    Header,
+    Source,
+    cut_rows,
+    gene_table,
+    one_cell_table,
+    reading,
+    row_windows,
+)
 
 
 @pytest.mark.parametrize("limit", [BlockLimit(1, 1), BlockLimit(4, 20), BlockLimit(100, 33), BlockLimit(100, 10**9)])
 def test_cut_rows__keeps_rows_and_limits(counts: sp.csr_matrix, limit: BlockLimit) -> None:
     blocks = list(cut_rows(counts, limit))
     assert (sp.vstack(blocks) != counts).nnz == 0
-    assert all(block.shape[0] == 1 or (block.nnz <= limit.nonzeros and block.shape[0] <= limit.rows) for block in blocks)
+    assert all(
+        block.shape[0] == 1 or (block.nnz <= limit.nonzeros and block.shape[0] <= limit.rows) for block in blocks
+    )
 
 
 def test_row_windows__is_safe_beyond_two_billion() -> None:
@@ -49,11 +60,13 @@ def test_reading__turns_damage_into_one_error(error: Exception) -> None:
 
 def test_reading__tells_a_missing_file() -> None:
     with pytest.raises(StoreNotFoundError, match="Nothing was found"), reading(Path("x.h5")):
-        Path("/nowhere/at/all").open()
+        Path("/nowhere/at/all").read_bytes()
 
 
 @pytest.mark.parametrize(("cells", "nonzeros", "found"), [(3, None, "3 cells"), (2, 5, "5 stored")])
-def test_blocks__refuses_data_that_disagree_with_the_header(tmp_path: Path, cells: int, nonzeros: int | None, found: str) -> None:
+def test_blocks__refuses_data_that_disagree_with_the_header(
+    tmp_path: Path, cells: int, nonzeros: int | None, found: str
+) -> None:
     block = sp.csr_matrix(np.array([[1, 0], [2, 0]]))
     source = Source(
         path=tmp_path / "made",

@@ -15,7 +15,9 @@ from chemores_dask.ingest.tenx_h5 import read_tenx_h5
 
 
 @pytest.mark.filterwarnings("ignore:Variable names are not unique:UserWarning")
-@pytest.mark.parametrize("name", ["parashardhapola+scarf/1K_pbmc_citeseq.h5", "scverse+scanpy/filtered_feature_bc_matrix.h5"])
+@pytest.mark.parametrize(
+    "name", ["parashardhapola+scarf/1K_pbmc_citeseq.h5", "scverse+scanpy/filtered_feature_bc_matrix.h5"]
+)
 def test_read_tenx_h5__equals_scanpy(reference_folder: Path, read_whole, name: str) -> None:
     path = reference_folder / "data" / "singlecell" / name
     source = read_tenx_h5(path)
@@ -27,7 +29,9 @@ def test_read_tenx_h5__equals_scanpy(reference_folder: Path, read_whole, name: s
     assert source.header.genes["feature_type"].tolist() == expected.var["feature_types"].tolist()
 
 
-def test_read_tenx_h5__reads_version_2_with_two_genomes(counts: sp.csr_matrix, barcodes, genes, tmp_path: Path, read_whole) -> None:
+def test_read_tenx_h5__reads_version_2_with_two_genomes(
+    counts: sp.csr_matrix, barcodes, genes, tmp_path: Path, read_whole
+) -> None:
     path = tmp_path / "two.h5"
     with h5py.File(path, "w") as file:
         for genome, columns in (("hg19", slice(0, 18)), ("mm10", slice(18, 30))):
@@ -50,7 +54,9 @@ def test_read_tenx_h5__reads_version_2_with_two_genomes(counts: sp.csr_matrix, b
         read_tenx_h5(path)
 
 
-def test_read_tenx_h5__refuses_a_header_that_disagrees(counts: sp.csr_matrix, barcodes, tmp_path: Path, write_h5) -> None:
+def test_read_tenx_h5__refuses_a_header_that_disagrees(
+    counts: sp.csr_matrix, barcodes, tmp_path: Path, write_h5
+) -> None:
     with pytest.raises(FormatError, match="shape"):
         read_tenx_h5(write_h5(tmp_path / "a.h5", counts, shape=(31, 40)))
     with pytest.raises(FormatError, match="offsets"):
@@ -59,7 +65,9 @@ def test_read_tenx_h5__refuses_a_header_that_disagrees(counts: sp.csr_matrix, ba
         read_tenx_h5(write_h5(tmp_path / "c.h5", counts, barcodes=barcodes[:-1]))
 
 
-def test_read_tenx_h5__refuses_indices_beyond_the_features(counts: sp.csr_matrix, tmp_path: Path, write_h5, read_whole) -> None:
+def test_read_tenx_h5__refuses_indices_beyond_the_features(
+    counts: sp.csr_matrix, tmp_path: Path, write_h5, read_whole
+) -> None:
     path = write_h5(tmp_path / "a.h5", counts)
     with h5py.File(path, "a") as file:
         file["matrix/indices"][3] = 30

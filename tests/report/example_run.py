@@ -39,7 +39,12 @@ def example_sections() -> tuple[Section, ...]:
                 {"kind": "variance_explained", "step": "pca", "caption": "Components."},
                 {"kind": "embedding_map", "step": "pca", "color": "stage", "cube": "cube", "caption": "Stages."},
                 {"kind": "embedding_map", "step": "pca", "color": "states.cell_state", "caption": "States."},
-                {"kind": "embedding_map", "step": "pca", "color": "stemness.cell_score", "select": {"gene_set": "stemness"}},
+                {
+                    "kind": "embedding_map",
+                    "step": "pca",
+                    "color": "stemness.cell_score",
+                    "select": {"gene_set": "stemness"},
+                },
             ),
         ),
         Section(
@@ -51,8 +56,16 @@ def example_sections() -> tuple[Section, ...]:
                 {"kind": "composition_slopes", "step": "expansion", "caption": "Each line is a patient."},
             ),
             tables=(
-                {"step": "expansion", "variables": ["composition_share_before", "composition_share_after"], "caption": "Shares."},
-                {"step": "expansion", "variables": ["composition_t_p_value", "composition_minimum_p_value"], "caption": "Tests."},
+                {
+                    "step": "expansion",
+                    "variables": ["composition_share_before", "composition_share_after"],
+                    "caption": "Shares.",
+                },
+                {
+                    "step": "expansion",
+                    "variables": ["composition_t_p_value", "composition_minimum_p_value"],
+                    "caption": "Tests.",
+                },
                 {"step": "cube", "variables": ["cube_cells"], "caption": "Cells."},
             ),
         ),
@@ -104,8 +117,19 @@ def example_record() -> RunRecord:
         for number, (name, analysis) in enumerate(analyses.items())
     )
     claims = (
-        ClaimOutcome("Share of stem-like cells at relapse", "planted", 0.26, 0.2, 0.32, 0.247, "expansion", "composition_share_after"),
-        ClaimOutcome("Log hazard ratio of the score", "planted", 0.7, 0.4, 1.0, 0.31, "survival_model", "cox_model_coefficient"),
+        ClaimOutcome(
+            "Share of stem-like cells at relapse",
+            "planted",
+            0.26,
+            0.2,
+            0.32,
+            0.247,
+            "expansion",
+            "composition_share_after",
+        ),
+        ClaimOutcome(
+            "Log hazard ratio of the score", "planted", 0.7, 0.4, 1.0, 0.31, "survival_model", "cox_model_coefficient"
+        ),
     )
     return RunRecord(
         pipeline="tall_relapse",

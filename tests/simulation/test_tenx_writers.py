@@ -10,8 +10,8 @@ import pytest
 import scanpy as sc
 import scipy.sparse as sp
 
-from chemores_dask.simulation.cells import cell_barcodes
 from chemores_dask.simulation.gene_panel import gene_panel
+from chemores_dask.simulation.simulated_cells import cell_barcodes
 from chemores_dask.simulation.tenx_writers import TenxSample, gzip_file, write_tenx_folder, write_tenx_h5
 
 PANEL = gene_panel(400, seed=1)

@@ -11,10 +11,10 @@ from scipy import stats
 from scipy.special import logit
 
 from chemores_dask.simulation.bulk_cohort import simulated_bulk
-from chemores_dask.simulation.cells import simulated_cells
 from chemores_dask.simulation.design import SimulationDesign
 from chemores_dask.simulation.gene_panel import gene_panel, planted_gene_sets
-from chemores_dask.simulation.patients import planned_samples
+from chemores_dask.simulation.paired_patients import planned_samples
+from chemores_dask.simulation.simulated_cells import simulated_cells
 from chemores_dask.simulation.truth import (
     PlantedClaim,
     SampleTally,

@@ -13,7 +13,7 @@ import scanpy as sc
 
 from chemores_dask.errors import InputError, ParameterError
 from chemores_dask.simulation.design import SimulationDesign
-from chemores_dask.simulation.patients import planned_samples
+from chemores_dask.simulation.paired_patients import planned_samples
 from chemores_dask.simulation.write import cell_source, simulate
 
 TINY = SimulationDesign.tiny()

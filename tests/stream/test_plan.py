@@ -7,7 +7,6 @@ import re
 import dask
 import dask.array as da
 import pytest
-from distributed import Client, LocalCluster
 
 from chemores_dask.errors import BlockTooLargeError, ChemoresError
 from chemores_dask.stream import plan as planning
@@ -73,14 +72,24 @@ def test_check_fits__accepts_what_fits_exactly():
     check_fits(Plan(blocks=1, rows_per_block=1, block_bytes=10, task_bytes=30, tasks_in_flight=2, memory_bytes=60))
 
 
-@pytest.mark.cluster
-def test_plan_rows__asks_the_workers_of_a_cluster():
-    with (
-        LocalCluster(
-            n_workers=1, threads_per_worker=3, memory_limit="1GB", processes=False, dashboard_address=None
-        ) as cluster,
-        Client(cluster),
-    ):
-        plan = plan_rows(rows())
+class FakeClient:
+    def __init__(self, *workers):
+        self.workers = {f"worker-{place}": worker for place, worker in enumerate(workers)}
+
+    def scheduler_info(self, n_workers):
+        assert n_workers == -1, "all workers, not the first five"
+        return {"workers": self.workers}
+
+
+def test_plan_rows__asks_the_smallest_worker_of_a_cluster(monkeypatch):
+    large = {"nthreads": 2, "memory_limit": 4_000_000_000}
+    small = {"nthreads": 3, "memory_limit": 1_000_000_000}
+    monkeypatch.setattr(planning, "get_client", lambda: FakeClient(large, small))
+    plan = plan_rows(rows())
     assert plan.tasks_in_flight == 3
     assert plan.memory_bytes == 600_000_000
+
+
+def test_plan_rows__of_a_cluster_without_workers_yet_looks_at_this_machine(monkeypatch):
+    monkeypatch.setattr(planning, "get_client", FakeClient)
+    assert plan_rows(rows()).tasks_in_flight == 1

@@ -35,7 +35,7 @@ def analysis(
     share: float = 0.5,
     genes: Sequence[str] | np.ndarray | None = None,
     scale: bool = False,
-    limits: Limits = Limits(),  # noqa: B008
+    limits: Limits = Limits(),
     names: Mapping[str, str] | None = None,
 ):
     raise NotImplementedError

@@ -24,5 +24,5 @@ def test_catalogue__has_readable_signatures(name):
 
 
 def test_find_analysis__offers_the_close_name():
-    with pytest.raises(UnknownStepError, match="The analysis of step 'one' must be .* Did you mean cox_scan"):
+    with pytest.raises(UnknownStepError, match=r"The analysis of step 'one' must be .* Did you mean cox_scan"):
         find_analysis("cox_scn", step="one")

@@ -78,11 +78,13 @@ def test_read_claims__names_the_mistake(tmp_path, old, new, expected):
 
 def test_check_claims__refuses_variables_that_the_analysis_lacks(claims):
     pipeline = Pipeline("a", "a", "", 1, GeneSets(()), (), (Step("expansion", "paired_composition", "cube"),))
-    with pytest.raises(PipelineFileError, match="The claim 'share at relapse' must name a variable of the result of 'expansion'"):
+    with pytest.raises(
+        PipelineFileError, match=r"The claim 'share at relapse' must name a variable of the result of 'expansion'"
+    ):
         check_claims(claims, pipeline)
 
 
 def test_check_claims__refuses_steps_that_the_pipeline_lacks(claims):
     pipeline = Pipeline("a", "a", "", 1, GeneSets(()), (), (Step("expansions", "pca", "cells"),))
-    with pytest.raises(PipelineFileError, match="Got 'expansion'.*Did you mean expansions"):
+    with pytest.raises(PipelineFileError, match=r"Got 'expansion'.*Did you mean expansions"):
         check_claims(claims, pipeline)

@@ -19,7 +19,9 @@ def cells(rows_per_block=3):
     counts = sp.csr_matrix(np.arange(28).reshape(7, 4) % 5)
     obs = pd.DataFrame({"sample": list("aaabbbb")}, index=NAMES)
     var = pd.DataFrame(index=["A", "B", "C", "D"])
-    return ad.AnnData(X=as_rows(counts, rows_per_block=rows_per_block), obs=obs, var=var, uns={"nonzeros_per_cell": 3.0})
+    return ad.AnnData(
+        X=as_rows(counts, rows_per_block=rows_per_block), obs=obs, var=var, uns={"nonzeros_per_cell": 3.0}
+    )
 
 
 def results(**variables):
@@ -48,7 +50,7 @@ def test_view_cells__keeps_by_the_names_of_the_cells():
 
 def test_view_cells__refuses_what_is_not_a_truth_per_cell():
     view = View("kept", "cells", keep=Reference("step", "cell_total"))
-    with pytest.raises(InputError, match="must keep by a boolean result over the cells"):
+    with pytest.raises(InputError, match=r"must keep by a boolean result over the cells"):
         view_cells(cells(), view, results=results(cell_total=("cell", np.arange(7))))
 
 
@@ -69,7 +71,7 @@ def test_join_cells__adds_columns_and_leaves_the_input():
 
 def test_join_cells__refuses_a_result_that_lacks_cells():
     short = {"step": results(cell_total=("cell", np.arange(7)))["step"].isel(cell=slice(0, 5))}
-    with pytest.raises(InputError, match="2 of 7 are missing: c5, c6"):
+    with pytest.raises(InputError, match=r"2 of 7 are missing: c5, c6"):
         join_cells(cells(), (Join(Reference("step", "cell_total"), "total"),), results=short)
 
 
@@ -94,13 +96,17 @@ def test_join_dataset__standardizes_with_n_minus_one():
 
 
 def test_join_dataset__refuses_to_standardize_a_constant():
-    with pytest.raises(InputError, match="standard deviation 0"):
+    with pytest.raises(InputError, match=r"standard deviation 0"):
         join_dataset(patients(), (Join(Reference("step", "score"), "s", standardize=True),), results=scores((2, 2, 2)))
 
 
 def test_join_dataset__refuses_other_dimensions():
-    with pytest.raises(InputError, match="must run over one labelled dimension of what it is joined to: patient"):
-        join_dataset(patients(), (Join(Reference("step", "cell_total"), "s"),), results=results(cell_total=("cell", np.arange(7))))
+    with pytest.raises(InputError, match=r"must run over one labelled dimension of what it is joined to: patient"):
+        join_dataset(
+            patients(),
+            (Join(Reference("step", "cell_total"), "s"),),
+            results=results(cell_total=("cell", np.arange(7))),
+        )
 
 
 def test_parameter_value__brings_genes_into_the_order_of_the_cells():

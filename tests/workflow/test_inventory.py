@@ -28,7 +28,7 @@ def test_take_inventory__needs_no_cells(tmp_path):
 
 
 def test_take_inventory__names_a_store_that_is_not_there(tmp_path):
-    with pytest.raises(StoreNotFoundError, match="none.zarr"):
+    with pytest.raises(StoreNotFoundError, match=r"none.zarr"):
         take_inventory(tmp_path / "none.zarr")
 
 

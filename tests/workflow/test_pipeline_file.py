@@ -103,11 +103,11 @@ def test_read_pipeline__names_the_mistake(tmp_path, old, new, expected):
 
 def test_read_pipeline__wants_steps(tmp_path):
     path = write(tmp_path, '[pipeline]\nname = "a"\ntitle = "a"\nseed = 1\n')
-    with pytest.raises(PipelineFileError, match="at least one"):
+    with pytest.raises(PipelineFileError, match=r"at least one"):
         read_pipeline(path)
 
 
 def test_read_pipeline__refuses_gene_sets_of_one_name(tmp_path):
     path = write(tmp_path, GOOD + '\n[[gene_set]]\nname = "stemness"\nup = ["A"]\n')
-    with pytest.raises(PipelineFileError, match="names? of gene sets must be unique|Names of gene sets"):
+    with pytest.raises(PipelineFileError, match=r"names? of gene sets must be unique|Names of gene sets"):
         read_pipeline(path)

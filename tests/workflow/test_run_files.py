@@ -11,7 +11,14 @@ from chemores_dask.workflow.run_files import write_record, write_tables
 
 
 def record():
-    step = StepRecord("pca", "pca", "abc", reused=False, parameters={"genes": None, "labels": ("a", "b")}, bill=Bill(2.0, 8, 3, 1.5, 99))
+    step = StepRecord(
+        "pca",
+        "pca",
+        "abc",
+        reused=False,
+        parameters={"genes": None, "labels": ("a", "b")},
+        bill=Bill(2.0, 8, 3, 1.5, 99),
+    )
     claim = ClaimOutcome("Größe", "paper", 1.0, 0.5, 2.0, 1.5, "pca", "v")
     return RunRecord(
         pipeline="p", title="t", description="d", store="cohort.zarr", seed=1, started="a", finished="b", host="h", cells=1, genes=2,

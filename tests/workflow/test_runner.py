@@ -145,7 +145,9 @@ def test_run_pipeline__redoes_a_torn_result(read, store, tmp_path):
 
 def test_run_pipeline__names_the_step_that_failed(read, store, tmp_path, pipeline_text):
     broken = read(pipeline_text.replace('covariates = ["age"]', 'covariates = ["agee"]'))
-    with pytest.raises(StepFailedError, match=r"The step 'model' \(cox_model of patients/trial\) failed\. .*'agee'") as failed:
+    with pytest.raises(
+        StepFailedError, match=r"The step 'model' \(cox_model of patients/trial\) failed\. .*'agee'"
+    ) as failed:
         run(broken, store, tmp_path)
     assert failed.value.__cause__ is not None
     assert any("are kept" in note for note in failed.value.__notes__)
@@ -154,11 +156,11 @@ def test_run_pipeline__names_the_step_that_failed(read, store, tmp_path, pipelin
 
 def test_run_pipeline__wraps_errors_of_others_too(read, store, tmp_path, monkeypatch):
     def explode(cells: ad.AnnData, *, sample: str, state: str | None = None) -> xr.Dataset:
-        raise ZeroDivisionError("division by zero")
+        return sample / 0
 
     explode.__module__ = CATALOGUE["cohort_cube"].function.__module__
     monkeypatch.setitem(CATALOGUE, "cohort_cube", CatalogueEntry(explode, "cells", passes=1))
-    with pytest.raises(StepFailedError, match="'cube' .* failed. ZeroDivisionError: division by zero"):
+    with pytest.raises(StepFailedError, match=r"'cube' .* failed\. TypeError: unsupported operand"):
         run(read(), store, tmp_path)
 
 
@@ -191,7 +193,7 @@ def test_run_pipeline__tells_how_it_goes_on(read, store, tmp_path):
 
 def test_run_pipeline__refuses_claims_before_anything_runs(read, store, tmp_path):
     claim = Claim("a", Reference("model", "cox_model_hazard"), 1, 0, 2)
-    with pytest.raises(PipelineFileError, match="Did you mean cox_model_hazard_ratio"):
+    with pytest.raises(PipelineFileError, match=r"Did you mean cox_model_hazard_ratio"):
         run(read(), store, tmp_path, claims=[claim])
     assert not (store / "results").exists()
 

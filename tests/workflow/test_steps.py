@@ -11,4 +11,7 @@ def test_references_of__lists_joins_before_parameters():
         (Join(Reference("states", "cell_state"), "state"),),
         {"components": 3, "genes": Reference("variable_genes", "gene_variable")},
     )
-    assert [str(reference) for reference in references_of(step)] == ["states.cell_state", "variable_genes.gene_variable"]
+    assert [str(reference) for reference in references_of(step)] == [
+        "states.cell_state",
+        "variable_genes.gene_variable",
+    ]

@@ -18,14 +18,14 @@ def test_read_toml__names_a_missing_file(tmp_path):
 def test_read_toml__gives_line_of_a_syntax_error(tmp_path):
     path = tmp_path / "bad.toml"
     path.write_text("a = 1\nb = = 2\n")
-    with pytest.raises(PipelineFileError, match="must be TOML.*line 2"):
+    with pytest.raises(PipelineFileError, match=r"must be TOML.*line 2"):
         read_toml(path, what="A pipeline")
 
 
 def test_read_toml__refuses_bytes_that_are_not_text(tmp_path):
     path = tmp_path / "bad.toml"
     path.write_bytes(b"a = '\xff\xfe'")
-    with pytest.raises(PipelineFileError, match="UTF-8"):
+    with pytest.raises(PipelineFileError, match=r"UTF-8"):
         read_toml(path, what="A pipeline")
 
 
@@ -35,21 +35,29 @@ def test_toml_table__names_file_table_key_and_expectation():
 
 
 def test_toml_table__names_a_missing_key():
-    with pytest.raises(PipelineFileError, match="'seed' of .* is missing; it must be a whole number"):
+    with pytest.raises(PipelineFileError, match=r"'seed' of .* is missing; it must be a whole number"):
         table().whole("seed")
 
 
 def test_toml_table__offers_the_close_key():
-    with pytest.raises(PipelineFileError, match="'analisys'.* is not known here.*Did you mean analysis"):
+    with pytest.raises(PipelineFileError, match=r"'analisys'.* is not known here.*Did you mean analysis"):
         table(analisys="pca").only("name", "analysis")
 
 
 @pytest.mark.parametrize(
     ("method", "value"),
-    [("text", ""), ("text", True), ("whole", 1.5), ("whole", True), ("number", "1"), ("number", False), ("texts", ["a", 1])],
+    [
+        ("text", ""),
+        ("text", True),
+        ("whole", 1.5),
+        ("whole", True),
+        ("number", "1"),
+        ("number", False),
+        ("texts", ["a", 1]),
+    ],
 )
 def test_toml_table__refuses_other_types(method, value):
-    with pytest.raises(PipelineFileError, match="'key'"):
+    with pytest.raises(PipelineFileError, match=r"'key'"):
         getattr(table(key=value), method)("key")
 
 
@@ -58,12 +66,14 @@ def test_toml_table__takes_whole_numbers_where_numbers_are_asked_for():
 
 
 def test_toml_table__numbers_the_tables_without_names():
-    (first, second) = TomlTable({"step": [{"name": "a"}, {}]}, place="the top of the file", file="f").tables("step", named="name")
+    (first, second) = TomlTable({"step": [{"name": "a"}, {}]}, place="the top of the file", file="f").tables(
+        "step", named="name"
+    )
     assert (first.place, second.place) == ("[[step]] 'a'", "[[step]] number 2")
 
 
 def test_toml_table__refuses_a_table_where_a_list_belongs():
-    with pytest.raises(PipelineFileError, match="must be a list"):
+    with pytest.raises(PipelineFileError, match=r"must be a list"):
         table(step={"name": "a"}).tables("step")
 
 

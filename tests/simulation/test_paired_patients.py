@@ -12,7 +12,7 @@ from scipy.integrate import quad
 from scipy.special import expit, logit
 
 from chemores_dask.simulation.design import SimulationDesign
-from chemores_dask.simulation.patients import logit_location, planned_samples
+from chemores_dask.simulation.paired_patients import logit_location, planned_samples
 
 
 @pytest.mark.parametrize("mean", [1e-4, 0.014, 0.5, 0.95])

@@ -10,17 +10,17 @@ import pytest
 import scipy.sparse as sp
 from scipy import stats
 
-from chemores_dask.simulation.cells import (
+from chemores_dask.simulation.design import SimulationDesign
+from chemores_dask.simulation.expression_profiles import MALIGNANT_STATES, STEM_CODE, sample_profiles
+from chemores_dask.simulation.gene_panel import GROUPS, MITOCHONDRIAL_GROUP, RIBOSOMAL_GROUP
+from chemores_dask.simulation.paired_patients import planned_samples
+from chemores_dask.simulation.simulated_cells import (
     cell_barcodes,
     cell_ranges,
     cell_table,
     simulated_cells,
     simulated_counts,
 )
-from chemores_dask.simulation.design import SimulationDesign
-from chemores_dask.simulation.expression_profiles import MALIGNANT_STATES, STEM_CODE, sample_profiles
-from chemores_dask.simulation.gene_panel import GROUPS, MITOCHONDRIAL_GROUP, RIBOSOMAL_GROUP
-from chemores_dask.simulation.patients import planned_samples
 from chemores_dask.simulation.write import cell_source
 
 DESIGN = SimulationDesign()

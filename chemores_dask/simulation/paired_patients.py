@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import brentq
@@ -55,6 +56,7 @@ class PlannedSample:
     normal_shares: tuple[float, ...]
 
 
+@lru_cache(maxsize=256)
 def logit_location(mean: float, *, spread: float) -> float:
     """Location of the logit-normal distribution with a given mean.
 

@@ -25,7 +25,7 @@ from chemores_dask.simulation.gene_panel import (
     STEMNESS_GROUP,
 )
 from chemores_dask.simulation.generators import numbered_keys
-from chemores_dask.simulation.patients import PlannedSample
+from chemores_dask.simulation.paired_patients import PlannedSample
 
 PHASES = ("G1", "S", "G2M")
 CELLS_PER_BLOCK = 1024

@@ -1,0 +1,179 @@
+"""Values and names of variables as people read them in a table, and what must stand beside a P."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from chemores_dask.figures.number_text import count_text, number_text, p_text, share_text
+
+P_ENDINGS = ("p_value", "q_value")
+PATIENTS = "_patients"
+TESTS = {
+    "composition_t_p_value": "paired t test of the log odds, two-sided",
+    "composition_share_t_p_value": "paired t test of the shares, two-sided",
+    "composition_sign_flip_p_value": "exact sign-flip test of the log odds, two-sided",
+    "composition_signed_rank_p_value": "Wilcoxon signed rank test of the log odds, two-sided",
+    "composition_minimum_p_value": "smallest P that so many patients can reach",
+    "log_rank_p_value": "log-rank test",
+    "cox_p_value": "Wald test, two-sided",
+    "cox_q_value": "Benjamini-Hochberg over the genes fitted",
+    "cox_likelihood_ratio_p_value": "likelihood ratio test",
+    "cox_model_p_value": "Wald test, two-sided",
+    "cox_model_likelihood_ratio_p_value": "likelihood ratio test of the whole model",
+    "cox_model_wald_p_value": "Wald test of the whole model",
+    "cox_model_score_p_value": "score test of the whole model",
+}
+"""Tests by the variable that holds their P."""
+
+
+def value_text(values: xr.DataArray, place: int | None = None) -> str:
+    """One value of a variable as a person reads it.
+
+    Parameters
+    ----------
+    values
+        The variable; its name and attributes tell P values, shares and flags.
+    place
+        Which of its values; none for a variable without dimension.
+
+    Returns
+    -------
+    Text.
+    """
+    value = values.values[()] if place is None else values.values[place]
+    name = str(values.name)
+    if "flag_meanings" in values.attrs:
+        meanings = str(values.attrs["flag_meanings"]).split()
+        return meanings[int(value)].replace("_", " ") if 0 <= int(value) < len(meanings) else str(value)
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, np.integer)):
+        return count_text(int(value))
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        if name.endswith(P_ENDINGS):
+            return p_text(number)
+        return share_text(number) if "share" in name.split("_") and "t" not in name.split("_") else number_text(number)
+    return str(value)
+
+
+def headings(names: Sequence[str]) -> list[str]:
+    """Names of variables in words, without the beginning that they share.
+
+    Parameters
+    ----------
+    names
+        Names of the variables of one table.
+
+    Returns
+    -------
+    Texts.
+
+    Examples
+    --------
+    >>> headings(["cox_model_hazard_ratio", "cox_model_p_value"])
+    ['Hazard ratio', 'P value']
+    """
+    parts = [name.split("_") for name in names]
+    shared = 0
+    while (
+        len(names) > 1 and all(len(part) > shared + 1 for part in parts) and len({part[shared] for part in parts}) == 1
+    ):
+        shared += 1
+    if shared and any("_".join(part[shared:]) in {"value", "lower", "upper"} for part in parts):
+        shared -= 1
+    words = [words_of("_".join(part[shared:])) for part in parts]
+    return [text[0].upper() + text[1:] for text in words]
+
+
+def patients_of(result: xr.Dataset) -> str:
+    """How many patients stand behind the P values of a result.
+
+    Parameters
+    ----------
+    result
+        The result.
+
+    Returns
+    -------
+    ``n = 120 patients``, a range where it differs between rows, or a sentence that it is not recorded.
+    """
+    for name in result.variables:
+        if str(name).endswith(PATIENTS):
+            values = np.asarray(result[name].values, dtype=float)
+            if not values.size:
+                continue
+            if result[name].dims == ("group",):
+                return f"n = {count_text(values.sum())} patients"
+            low, high = float(values.min()), float(values.max())
+            return (
+                f"n = {count_text(low)} patients"
+                if low == high
+                else f"n = {count_text(low)} to {count_text(high)} patients"
+            )
+    return "the number of patients is not recorded"
+
+
+def p_notes(result: xr.Dataset, names: Sequence[str]) -> list[str]:
+    """What must stand beside P values: how many patients, and which tests.
+
+    Parameters
+    ----------
+    result
+        The result.
+    names
+        Variables shown.
+
+    Returns
+    -------
+    Sentences; none where no variable is a P value.
+    """
+    with_p = [name for name in names if name.endswith(P_ENDINGS)]
+    if not with_p:
+        return []
+    called = ["P value"] if len(with_p) == 1 and with_p[0].endswith("p_value") else headings(with_p)
+    named = [
+        f"{words}: {remark(result[name])}" for words, name in zip(called, with_p, strict=True) if remark(result[name])
+    ]
+    counted = patients_of(result)
+    first = counted if counted.startswith("n =") else f"{counted[0].upper()}{counted[1:]}"
+    return [f"{first}.", *([f"{'; '.join(named)}."] if named else [])]
+
+
+def remark(values: xr.DataArray) -> str:
+    """The test behind a P value, or what else is known about a variable.
+
+    Parameters
+    ----------
+    values
+        The variable.
+
+    Returns
+    -------
+    Text; may be empty.
+    """
+    return TESTS.get(str(values.name), str(values.attrs.get("long_name", "")))
+
+
+def words_of(name: str) -> str:
+    """The name of a variable or dimension in words.
+
+    Parameters
+    ----------
+    name
+        The name.
+
+    Returns
+    -------
+    Text.
+
+    Examples
+    --------
+    >>> words_of("log_rank_p_value")
+    'log rank P value'
+    """
+    words = name.replace("_", " ")
+    return f"{words.removesuffix('p value')}P value" if words.endswith("p value") else words

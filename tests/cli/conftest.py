@@ -1,0 +1,64 @@
+"""The command line in this process, and a tiny simulated cohort in a store."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from chemores_dask.cli.main import main
+
+PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
+
+
+def call(*arguments):
+    """Run the command line; its exit code."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    return stopped.value.code or 0
+
+
+@pytest.fixture(scope="session")
+def chemores():
+    """Run ``chemores`` with some arguments; gives the exit code."""
+    return call
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory):
+    """The files of a tiny simulated cohort."""
+    folder = tmp_path_factory.mktemp("cohort") / "files"
+    assert call("simulate", folder, "--preset", "tiny", "--seed", "1") == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_store(files, tmp_path_factory):
+    """A store with its cells and patients; tests copy it before they write."""
+    store = tmp_path_factory.mktemp("store") / "cohort.zarr"
+    assert call("ingest", files / "samples.csv", store) == 0
+    bulk = [
+        "--cohort",
+        "bulk",
+        "--expression",
+        files / "bulk_expression.tsv.gz",
+        "--duration",
+        "time",
+        "--event",
+        "event",
+    ]
+    assert call("ingest-patients", files / "clinical.tsv", store, *bulk) == 0
+    return store
+
+
+@pytest.fixture
+def store(finished_store, tmp_path):
+    """A copy of that store."""
+    return Path(shutil.copytree(finished_store, tmp_path / "cohort.zarr"))
+
+
+@pytest.fixture(scope="session")
+def pipelines():
+    """Folder of the pipelines of this project."""
+    return PIPELINES
