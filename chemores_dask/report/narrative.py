@@ -148,7 +148,7 @@ def seconds_text(seconds: float) -> str:
     Examples
     --------
     >>> seconds_text(0.03), seconds_text(12.34), seconds_text(200), seconds_text(7300)
-    ('0.03 s', '12.3 s', '3 min 20 s', '2 h 2 min')
+    ('0.03 s', '12.3 s', '3 min 20 s', '2 h 1 min')
     """
     if seconds < 1:
         return f"{seconds:.2f} s"

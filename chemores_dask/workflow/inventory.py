@@ -160,4 +160,5 @@ def _earlier(entry: ResultEntry) -> EarlierResult:
         inputs=json.loads(attributes.get("step_inputs", "{}")),
         revision=int(attributes.get("revision", 0)),
         finished=str(attributes.get("finished", "")),
+        warnings=tuple(json.loads(attributes.get("warnings", "[]"))),
     )

@@ -30,6 +30,8 @@ class EarlierResult:
         What it was made by and from.
     finished
         When, as ISO 8601.
+    warnings
+        Messages of the warnings that the analysis gave.
     """
 
     step: str
@@ -40,6 +42,7 @@ class EarlierResult:
     inputs: Mapping[str, str] | None = None
     revision: int = 0
     finished: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

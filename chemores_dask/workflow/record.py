@@ -45,7 +45,7 @@ class StepRecord:
     parameters, inputs
         What decides its numbers: plain values, and fingerprints by name.
     warnings
-        Messages of the warnings it gave.
+        Messages of the warnings it gave, also where the result was there already.
     bill
         What it cost; zeros if reused.
     """

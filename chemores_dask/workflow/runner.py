@@ -199,7 +199,7 @@ class _Run:
             beginning = meter.read()
             for planned in self.planned:
                 if planned.done:
-                    record = _step_record(planned, reused=True)
+                    record = _step_record(planned, reused=True, messages=self._earlier_warnings(planned))
                 else:
                     rows += planned.entry.passes * cells
                     self.watch(StepStarted(planned.step.name, to_run.index(planned) + 1, len(to_run)))
@@ -229,7 +229,7 @@ class _Run:
                 for name, value in planned.arguments.items()
             }
             result = _call(planned, source, arguments)
-            attributes = self._attributes(planned, started=started)
+            attributes = self._attributes(planned, started=started, messages=_messages(caught))
             write_result(
                 result,
                 self.store,
@@ -250,6 +250,11 @@ class _Run:
             return join_dataset(self.results[step.of], step.join, results=self.results)
         return join_cells(self._open(step.of), step.join, results=self.results)
 
+    def _earlier_warnings(self, planned: PlannedStep) -> tuple[str, ...]:
+        # What a reader must know stays true when a result is used again.
+        address = (planned.step.name, planned.fingerprint)
+        return next(each.warnings for each in self.inventory.results if (each.step, each.fingerprint) == address)
+
     def _open(self, name: str) -> ad.AnnData:
         if name not in self._cells:
             if name == CELLS:
@@ -259,7 +264,7 @@ class _Run:
                 self._cells[name] = view_cells(self._open(view.of), view, results=self.results)
         return self._cells[name]
 
-    def _attributes(self, planned: PlannedStep, *, started: str) -> dict[str, object]:
+    def _attributes(self, planned: PlannedStep, *, started: str, messages: tuple[str, ...]) -> dict[str, object]:
         return {
             "analysis": planned.step.analysis,
             "step_parameters": canonical_json(planned.parameters),
@@ -267,6 +272,7 @@ class _Run:
             "revision": planned.entry.revision,
             "seed": self.pipeline.seed,
             "versions": json.dumps(versions()),
+            "warnings": json.dumps(messages),
             "started": started,
             "finished": _now(),
             "host": f"{platform.system()} {platform.machine()}; {self.host}",

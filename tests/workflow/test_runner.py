@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from distributed import Client, LocalCluster
 
-from chemores_dask.errors import PipelineFileError, SmallSampleWarning, StepFailedError
+from chemores_dask.errors import PipelineFileError, StepFailedError
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.variable_genes import variable_genes
 from chemores_dask.store.cells import open_cells
@@ -164,19 +164,17 @@ def test_run_pipeline__wraps_errors_of_others_too(read, store, tmp_path, monkeyp
         run(read(), store, tmp_path)
 
 
-def test_run_pipeline__records_warnings_of_a_step(read, store, tmp_path, pipeline_text):
-    text = pipeline_text + (
-        '[[step]]\nname = "pairs"\nanalysis = "paired_composition"\nof = "cube"\n'
-        '[step.parameters]\nstate = "stem_like"\nbefore = "diagnosis"\nafter = "relapse"\n'
-    )
+def test_run_pipeline__keeps_the_warnings_of_a_step(read, store, tmp_path, pipeline_text):
+    missing = read(pipeline_text.replace('up = ["GENE010"', 'up = ["ABSENT", "GENE010"'))
     seen = []
-    few = text.replace("minimum_total = 60", "minimum_total = 20\nmaximum_total = 150")
-    record = run(read(few), store, tmp_path, watch=seen.append)
-    finished = {event.name: event.warnings for event in seen if isinstance(event, StepFinished)}
-    recorded = {step.name: step.warnings for step in record.steps}
-    assert finished == recorded
-    assert all(message.split(":")[0].endswith("Warning") for message in recorded["pairs"])
-    assert issubclass(SmallSampleWarning, UserWarning)
+    first = run(missing, store, tmp_path, watch=seen.append)
+    recorded = {step.name: step.warnings for step in first.steps}
+    (warning,) = recorded["scores"]
+    assert warning.startswith("MissingGenesWarning: 1 of 7 genes of 'signature'")
+    assert {event.name: event.warnings for event in seen if isinstance(event, StepFinished)} == recorded
+    again = run(missing, store, tmp_path)
+    assert ran(again) == []
+    assert {step.name: step.warnings for step in again.steps} == recorded
 
 
 def test_run_pipeline__tells_how_it_goes_on(read, store, tmp_path):
