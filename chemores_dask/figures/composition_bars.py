@@ -26,6 +26,7 @@ from chemores_dask.figures.style import (
 )
 
 WIDE_ENOUGH = 0.07
+LEGEND_CHARACTERS = 88
 
 
 def composition_bars(cube: xr.Dataset, *, order: tuple[str, ...] = ("patient", "stage")) -> Figure:
@@ -112,7 +113,7 @@ def _write_legend(axes: Axes, states: list[str], cells: np.ndarray) -> None:
         labels,
         loc="lower left",
         bbox_to_anchor=(-0.01, 1.0),
-        ncols=min(len(states), 4),
+        ncols=max(min(len(states), LEGEND_CHARACTERS // (max(map(len, labels)) + 4)), 1),
         frameon=False,
         fontsize=TICK,
         labelcolor=INK,

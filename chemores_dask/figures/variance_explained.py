@@ -54,7 +54,7 @@ def variance_explained(components: xr.Dataset) -> Figure:
     )
     head(
         figure,
-        f"{ratio.size} components explain {share_text(float(ratio.sum()))} of the variance",
+        f"{ratio.size} component{'s explain' if ratio.size != 1 else ' explains'} {share_text(float(ratio.sum()))} of the variance",
         note="Share of the variance of all genes used; most of the rest is counting noise.",
     )
     return figure

@@ -1,0 +1,163 @@
+"""The gallery: options are checked, and every figure can be read."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from chemores_dask.errors import ParameterError
+from chemores_dask.figures import gallery
+from chemores_dask.figures.claims_plot import claims_plot
+from chemores_dask.figures.gallery import FIGURES, check_figure, draw_figure
+from tests.figures import examples_of_results as examples
+from tests.figures.drawn import outside, overlaps, png_of, said
+
+LONG = "a-very-long-name-of-a-sample-" * 4
+RESULTS = {
+    "quality": examples.quality_result(),
+    "variable_genes": examples.variable_genes_result(),
+    "pca": examples.pca_result(),
+    "stemness": examples.score_result(),
+    "states": examples.states_result(),
+    "cube": examples.cube_result(),
+    "expansion": examples.composition_result(),
+    "curves": examples.survival_result(),
+    "test": examples.log_rank_result(),
+    "model": examples.cox_model_result(),
+    "scan": examples.scan_result(),
+}
+ANALYSES = {name: str(result.attrs["analysis"]) for name, result in RESULTS.items()}
+TABLES = (
+    {"kind": "quality_violins", "step": "quality"},
+    {"kind": "variable_genes_plot", "step": "variable_genes", "labels": 8},
+    {"kind": "embedding_map", "step": "pca", "color": "stage", "cube": "cube", "title": "Stages"},
+    {"kind": "embedding_map", "step": "pca", "color": "states.cell_state"},
+    {"kind": "embedding_map", "step": "pca", "color": "stemness.cell_score", "select": {"gene_set": "stemness"}},
+    {"kind": "variance_explained", "step": "pca"},
+    {
+        "kind": "score_distribution",
+        "step": "stemness",
+        "gene_set": "stemness",
+        "states": "states",
+        "by": "stage",
+        "cube": "cube",
+    },
+    {"kind": "composition_slopes", "step": "expansion"},
+    {"kind": "composition_bars", "step": "cube", "order": ["stage", "patient"]},
+    {
+        "kind": "survival_curves",
+        "step": "curves",
+        "log_rank": "test",
+        "cox": "model",
+        "labels": {"high": "x"},
+        "time_label": "Months",
+    },
+    {"kind": "volcano", "step": "scan", "q": 0.1, "labels": 20},
+    {"kind": "forest", "step": "model", "labels": {"score": "score"}},
+)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: str(table["kind"]))
+def test_draw_figure__every_text_can_be_read(table):
+    check_figure(table, analyses=ANALYSES)
+    figure = draw_figure(table, RESULTS)
+    assert not overlaps(figure)
+    assert not outside(figure)
+    assert png_of(figure).startswith(b"\x89PNG")
+
+
+def test_draw_figure__covers_the_gallery():
+    assert {table["kind"] for table in TABLES} == set(FIGURES)
+
+
+def test_gallery__documents_every_figure_and_option():
+    documented = gallery.__doc__
+    for kind, entry in FIGURES.items():
+        (line,) = [line for line in documented.splitlines() if re.match(rf"{kind}\s", line)]
+        assert entry.draws in line
+        assert all(option in line for option in entry.options)
+
+
+def renamed(result, dim, label=LONG):
+    names = [f"{label}{number}" for number in range(result.sizes[dim])]
+    return result.assign_coords({dim: (dim, names)})
+
+
+HOSTILE = {
+    "forty samples": lambda: FIGURES["quality_violins"].function(examples.quality_result(40, 20)),
+    "one sample": lambda: FIGURES["quality_violins"].function(examples.quality_result(1, 20)),
+    "one cell": lambda: FIGURES["quality_violins"].function(examples.quality_result(1, 1)),
+    "forty samples on a map": lambda: FIGURES["embedding_map"].function(examples.pca_result(40, 10)),
+    "forty bars": lambda: FIGURES["composition_bars"].function(
+        examples.cube_result(40, ("a", "b", "c", "d", "e", "f"))
+    ),
+    "one bar": lambda: FIGURES["composition_bars"].function(examples.cube_result(1)),
+    "long samples": lambda: FIGURES["composition_bars"].function(renamed(examples.cube_result(), "sample")),
+    "long states": lambda: FIGURES["composition_bars"].function(renamed(examples.cube_result(), "state", "<$b$>" * 30)),
+    "long patients": lambda: FIGURES["composition_slopes"].function(renamed(examples.composition_result(), "patient")),
+    "hundred patients": lambda: FIGURES["composition_slopes"].function(examples.composition_result(100)),
+    "long terms": lambda: FIGURES["forest"].function(renamed(examples.cox_model_result(), "term")),
+    "long groups": lambda: FIGURES["survival_curves"].function(
+        renamed(examples.survival_result(), "group"),
+        log_rank=examples.log_rank_result(),
+        cox=renamed(examples.cox_model_result(), "term"),
+    ),
+    "six groups": lambda: FIGURES["survival_curves"].function(examples.survival_result(("a", "b", "c", "d", "e", "f"))),
+    "long genes": lambda: FIGURES["volcano"].function(renamed(examples.scan_result(100), "gene")),
+    "forty claims": lambda: claims_plot(renamed(examples.claims_result().isel(claim=[0, 1, 2, 3, 4] * 8), "claim")),
+    "ten stages": lambda: FIGURES["score_distribution"].function(examples.score_result(10, 20), by="sample"),
+    "forty rows": lambda: FIGURES["score_distribution"].function(examples.score_result(40, 20), by="sample"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_figures__stay_readable(case):
+    figure = HOSTILE[case]()
+    assert not overlaps(figure)
+    assert not outside(figure)
+    assert png_of(figure).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("table", "match"),
+    [
+        ({"kind": "pie", "step": "quality"}, "must be one of"),
+        ({"kind": "quality_violin", "step": "quality"}, "Did you mean quality_violins"),
+        ({"kind": "quality_violins"}, "must name the step"),
+        ({"kind": "quality_violins", "step": "qualty"}, "Did you mean quality"),
+        ({"kind": "quality_violins", "step": "pca"}, "steps that fit: quality"),
+        ({"kind": "volcano", "step": "scan", "label": 3}, "Did you mean labels"),
+        ({"kind": "volcano", "step": "scan", "labels": "many"}, "must be a whole number"),
+        ({"kind": "volcano", "step": "scan", "labels": True}, "must be a whole number"),
+        ({"kind": "volcano", "step": "scan", "q": "0.1"}, "must be a number"),
+        ({"kind": "composition_bars", "step": "cube", "order": "stage"}, "must be a list of texts"),
+        ({"kind": "forest", "step": "model", "labels": ["a"]}, "must be a table"),
+        ({"kind": "survival_curves", "step": "curves", "log_rank": "model"}, "a step of the analysis 'log_rank'"),
+        ({"kind": "embedding_map", "step": "pca", "color": "state.cell_state"}, "Did you mean states"),
+        ({"kind": "embedding_map", "step": "pca", "select": "stemness"}, "must be a table"),
+    ],
+)
+def test_check_figure__refuses(table, match):
+    with pytest.raises(ParameterError, match=match):
+        check_figure(table, analyses=ANALYSES)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"color": "states.cell_stat"}, "Present: cell_state"),
+        ({"color": "stemness.cell_score", "select": {"gene_set": "cycle"}}, "labels: stemness"),
+        ({"color": "stemness.cell_score", "select": {"drug": "x"}}, "its dimensions: cell, gene_set"),
+    ],
+)
+def test_draw_figure__refuses_variables_that_are_not_there(options, match):
+    with pytest.raises(ParameterError, match=match):
+        draw_figure({"kind": "embedding_map", "step": "pca", **options}, RESULTS)
+
+
+def test_draw_figure__leaves_results_alone():
+    before = {name: result.copy(deep=True) for name, result in RESULTS.items()}
+    for table in TABLES:
+        said(draw_figure(table, RESULTS))
+    assert all(before[name].identical(result) for name, result in RESULTS.items())
