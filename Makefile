@@ -36,7 +36,7 @@ test-lowest:  ## Run the tests with the oldest supported versions of the depende
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt --editable . --group test
-	.venv-lowest/bin/python -m pytest --numprocesses 2 --dist loadfile
+	.venv-lowest/bin/python -m pytest --numprocesses 2 --dist loadfile --override-ini filterwarnings= # old releases warn of newer ones
 
 check: lint types floors  ## Style, types and the floors of the house.
 

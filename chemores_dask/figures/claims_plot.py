@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -37,7 +39,8 @@ def claims_plot(claims: xr.Dataset) -> Figure:
     Parameters
     ----------
     claims
-        Over ``claim``: ``claim_expected``, ``claim_lower``, ``claim_upper``, ``claim_found``.
+        Over ``claim``: ``claim_expected``, ``claim_lower``, ``claim_upper``, ``claim_found``, and optionally the texts to write for
+        two of them, ``claim_expected_text`` and ``claim_found_text``.
 
     Returns
     -------
@@ -55,12 +58,12 @@ def claims_plot(claims: xr.Dataset) -> Figure:
         _draw_claim(axes, place, row, holds=good)
     axes.set_xlim(-FARTHEST - 0.25, FARTHEST + 0.25)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)), [shown_name(name, longest=46) for name in names])
+    axes.set_yticks(range(len(rows)), ["\n".join(wrap(shown_name(name, longest=88), width=46)[:2]) for name in names])
     axes.set_xticks([-HALF, HALF], ["lower\nlimit", "upper\nlimit"])
     dress(axes)
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, labelsize=SMALL)
     axes.spines["left"].set_visible(False)
-    _write_values(axes, rows, holds)
+    _write_values(axes, claims, holds)
     head(
         figure,
         f"{sum(holds)} of {len(rows)} claims hold",
@@ -110,13 +113,17 @@ def _draw_claim(axes: Axes, place: int, row: tuple[float, float, float, float], 
     )
 
 
-def _write_values(axes: Axes, rows: list[tuple[float, float, float, float]], holds: list[bool]) -> None:
-    claimed = [number_text(expected) for expected, _, _, _ in rows]
-    ours = [number_text(found) for _, _, _, found in rows]
+def _write_values(axes: Axes, claims: xr.Dataset, holds: list[bool]) -> None:
+    claimed, ours = (
+        [str(text) for text in claims[f"{name}_text"].values]
+        if f"{name}_text" in claims
+        else [number_text(float(value)) for value in claims[name].values]
+        for name in ("claim_expected", "claim_found")
+    )
     words = ["✓ holds" if good else "✗ does not hold" for good in holds]
     colors = [MAIN if good else HIGHLIGHT for good in holds]
     columns = [
-        Column("claimed", claimed, [SOFT_INK] * len(rows)),
+        Column("claimed", claimed, [SOFT_INK] * len(holds)),
         Column("found", ours, bold=True),
         Column("", words, colors, bold=True),
     ]

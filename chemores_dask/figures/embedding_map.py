@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from chemores_dask.checks import check_variables
 from chemores_dask.errors import ParameterError
 from chemores_dask.figures.cell_labels import MOST_POINTS, align_cells, even_order, ordered_labels, sample_column
-from chemores_dask.figures.number_text import count_text, shown_name
+from chemores_dask.figures.number_text import count_text, share_text, shown_name
 from chemores_dask.figures.style import (
     INK,
     SEQUENTIAL,
@@ -24,7 +24,8 @@ from chemores_dask.figures.style import (
     new_figure,
 )
 
-MOST_COMPONENTS = 2
+LEAST_COMPONENTS = 2
+RARE = 0.25
 
 
 def embedding_map(
@@ -57,7 +58,7 @@ def embedding_map(
     """
     check_variables(scores, ["pca_scores"], dims=("cell", "component"), what="the result", caller="embedding_map")
     number, components = scores["pca_scores"].shape
-    if not number or components < MOST_COMPONENTS:
+    if not number or components < LEAST_COMPONENTS:
         return message_figure(
             f"A map needs cells and two components. There are {number:,} cells and {components} components."
         )
@@ -69,11 +70,11 @@ def embedding_map(
     values = align_cells(color, scores) if isinstance(color, xr.DataArray) else sample_column(scores, color, cube=cube)
     chosen = even_order(number)[:MOST_POINTS]
     points = scores["pca_scores"].isel(component=slice(0, 2)).values[chosen]
-    name = str(color.name or "color") if isinstance(color, xr.DataArray) else color
+    name = _name_of(color)
     figure = new_figure(width=7.6, height=5.2)
     axes = figure.add_subplot()
     if values.dtype.kind in "fiu":
-        _draw_numbers(axes, points, values[chosen].astype(float), name=_quantity(color, name))
+        _draw_numbers(axes, points, values[chosen].astype(float), name=_with_unit(color))
     else:
         order = _preferred(color, cube)
         _draw_labels(axes, points, values.astype(str), chosen=chosen, name=name, order=order)
@@ -86,7 +87,7 @@ def embedding_map(
         if len(chosen) < number
         else f"{count_text(number)} cells"
     )
-    head(figure, title or f"Cells by {name.replace('_', ' ')}", note=f"{drawn}; one point is one cell.")
+    head(figure, title or f"Cells by {name}", note=f"{drawn}; one point is one cell.")
     return figure
 
 
@@ -118,9 +119,9 @@ def _draw_labels(
     shown = ordered_labels(labels, order=order)
     colors = dict(zip(shown, category_colors(len(shown)), strict=True))
     of_points = labels[chosen]
-    # Rare labels last, so that they lie on top.
-    rank = pd.Series(of_points).map(-counted).to_numpy()
-    top = np.argsort(rank, kind="stable") if len(shown) <= 3 else np.arange(len(of_points))
+    # Rare labels last, so that they lie on top; labels of like number stay mixed, so that none hides the other.
+    rare = counted < RARE * counted.max()
+    top = np.argsort(pd.Series(of_points).map(rare).to_numpy(), kind="stable")
     axes.scatter(
         points[top, 0],
         points[top, 1],
@@ -134,7 +135,7 @@ def _draw_labels(
         text = f"{shown_name(label)}  ({count_text(counted[label])})"
         axes.plot([], [], "o", markersize=6, color=colors[label], label=text)
     legend = axes.legend(
-        title=name.replace("_", " ").capitalize() + " (cells)",
+        title=f"{name[:1].upper()}{name[1:]} (cells)",
         loc="upper left",
         bbox_to_anchor=(1.01, 1.0),
         frameon=False,
@@ -156,16 +157,22 @@ def _size(number: int) -> float:
 def _component_label(scores: xr.Dataset, place: int) -> str:
     if "pca_variance_ratio" not in scores:
         return f"Component {place + 1}"
-    return f"Component {place + 1} ({100 * float(scores['pca_variance_ratio'].values[place]):.2g} % of the variance)"
+    return f"Component {place + 1} ({share_text(float(scores['pca_variance_ratio'].values[place]))} of the variance)"
 
 
-def _quantity(color: str | xr.DataArray, name: str) -> str:
+def _name_of(color: str | xr.DataArray) -> str:
+    """What is shown, in words: ``stemness score`` for the variable ``cell_score`` of the gene set ``stemness``."""
     if not isinstance(color, xr.DataArray):
-        return name
+        return color.replace("_", " ")
     picked = [str(color[other].values) for other in color.coords if color[other].ndim == 0]
-    unit = str(color.attrs.get("units", ""))
-    what = f"{', '.join(picked)}: {name}" if picked else name
-    return shown_name(f"{what} ({unit})" if unit not in {"", "1"} else what, longest=60).replace("_", " ")
+    words = str(color.name or "value").removeprefix("cell_").replace("_", " ")
+    return shown_name(" ".join([*picked, words]), longest=60)
+
+
+def _with_unit(color: str | xr.DataArray) -> str:
+    unit = str(color.attrs.get("units", "")) if isinstance(color, xr.DataArray) else ""
+    name = _name_of(color)
+    return f"{name[:1].upper()}{name[1:]}" + (f" ({shown_name(unit)})" if unit not in {"", "1"} else "")
 
 
 def _preferred(color: str | xr.DataArray, cube: xr.Dataset | None) -> np.ndarray | None:

@@ -86,7 +86,9 @@ def _draw_panel(axes: Axes, values: np.ndarray, *, rows: list[np.ndarray], keep:
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if logarithmic:
         low = max(low, 1.0)
-        high = max(high, low * 1.5)
+        high = max(high, low)
+        if high < 3 * low:
+            low, high = low / 2, high * 2
         edges = np.geomspace(low * 0.999, high * 1.001, BINS + 1)
         axes.set_xscale("log")
         thousands(axes, which="x")

@@ -25,6 +25,7 @@ from chemores_dask.figures.style import (
 )
 
 BINS = 90
+MOST_TALL_ROWS = 6
 EVERYTHING = "all cells"
 
 
@@ -71,14 +72,17 @@ def score_distribution(
     order = cube[by].values if by is not None and cube is not None and by in cube.coords else None
     shown = ordered_labels(groups, order=order)
     threshold = float("nan") if states is None else number_of(states, "state_threshold")
-    figure = new_figure(height=0.9 + (0.95 if len(shown) <= 6 else 0.5) * len(shown))
+    compact = len(shown) > MOST_TALL_ROWS
+    figure = new_figure(height=0.9 + (0.5 if compact else 0.95) * len(shown))
+    if compact:
+        figure.get_layout_engine().set(h_pad=1.5 / 72, hspace=0)
     rows = np.atleast_1d(figure.subplots(len(shown), 1, sharex=True))
     finite = values[np.isfinite(values)]
     low, high = float(finite.min()), float(finite.max())
     margin = 0.02 * (high - low) or 0.5
     edges = np.linspace(low - margin, high + margin, BINS + 1)
     for axes, group in zip(rows, shown, strict=True):
-        _draw_row(axes, values[groups == group], edges=edges, threshold=threshold, group=group)
+        _draw_row(axes, values[groups == group], edges=edges, threshold=threshold, group=group, compact=compact)
     dress(rows[-1], x=f"Score of {shown_name(name)} ({scores['cell_score'].attrs.get('units', 'log expression')})")
     _write_heads(figure, values, name=name, threshold=threshold, states=states)
     return figure
@@ -99,7 +103,9 @@ def _gene_set(scores: xr.Dataset, gene_set: str | None, states: xr.Dataset | Non
     return wanted
 
 
-def _draw_row(axes: Axes, values: np.ndarray, *, edges: np.ndarray, threshold: float, group: str) -> None:
+def _draw_row(
+    axes: Axes, values: np.ndarray, *, edges: np.ndarray, threshold: float, group: str, compact: bool
+) -> None:
     values = values[np.isfinite(values)]
     heights = np.histogram(values, bins=edges)[0] / max(values.size, 1)
     middles = (edges[1:] + edges[:-1]) / 2
@@ -113,7 +119,7 @@ def _draw_row(axes: Axes, values: np.ndarray, *, edges: np.ndarray, threshold: f
     dress(axes)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    lines = f"{shown_name(group)}\n{count_text(values.size)} cells"
+    lines = f"{shown_name(group)}{', ' if compact else chr(10)}{count_text(values.size)} cells"
     axes.text(-0.01, 0.05, lines, transform=axes.transAxes, ha="right", va="bottom", fontsize=TICK, color=INK)
     if np.isfinite(threshold) and values.size:
         share = share_text(float((values >= threshold).mean()))

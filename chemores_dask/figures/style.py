@@ -13,8 +13,6 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from chemores_dask.figures.number_text import number_text
-
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F6D1F", "#5B3A8C")
 """Colors that people with any kind of color vision can tell apart, in the order of use (after Okabe and Ito)."""
 
@@ -156,7 +154,7 @@ def thousands(axes: Axes, *, which: str) -> None:
         ``"x"`` or ``"y"``.
     """
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_formatter(FuncFormatter(lambda value, _: number_text(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}".replace("-", "−")))
 
 
 def percent(axes: Axes, *, which: str) -> None:

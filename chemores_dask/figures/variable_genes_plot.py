@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from chemores_dask.checks import check_variables
 from chemores_dask.errors import MissingVariableError
@@ -57,9 +58,12 @@ def variable_genes_plot(genes: xr.Dataset, *, labels: int = 12) -> Figure:
     for members, color, name in ((shown & ~chosen, "#B4BAC2", "other"), (shown & chosen, MAIN, "chosen")):
         axes.plot(mean[members], spread[members], ".", markersize=3, color=color, rasterized=True, gid=name, alpha=0.8)
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     thousands(axes, which="x")
     if height == "gene_variance_normalized" and spread[shown].min() > 0:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
         thousands(axes, which="y")
     axes.margins(x=0.04, y=0.09)
     dress(axes, x=_mean_label(genes), y=HEIGHTS[height], grid="both")

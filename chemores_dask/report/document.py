@@ -14,9 +14,16 @@ from chemores_dask.checks import listed
 from chemores_dask.errors import InputError, ParameterError
 from chemores_dask.figures.claims_plot import claims_plot
 from chemores_dask.figures.gallery import check_figure, draw_figure
-from chemores_dask.figures.number_text import count_text, number_text
+from chemores_dask.figures.number_text import count_text
 from chemores_dask.report.markup import Markup, element, joined, paragraphs
-from chemores_dask.report.narrative import claims_sentence, seconds_text, sizes_sentence, step_sentence, time_text
+from chemores_dask.report.narrative import (
+    claim_texts,
+    claims_sentence,
+    seconds_text,
+    sizes_sentence,
+    step_sentence,
+    time_text,
+)
 from chemores_dask.report.page_style import STYLE
 from chemores_dask.report.pictures import image_element
 from chemores_dask.report.provenance_section import bill_table, methods, provenance, warnings_box
@@ -137,19 +144,24 @@ def _claims(claims: Sequence[ClaimOutcome], pictures: _Pictures, sentence: str) 
         return said
     rows = []
     for claim in claims:
-        verdict = element("span", "✓ holds", attributes={"class": "holds"}) if claim.holds else None
-        verdict = verdict or element("span", "✗ does not hold", attributes={"class": "fails"})
-        interval = f"{number_text(claim.lower)} to {number_text(claim.upper)}"
+        word, kind = ("✓ holds", "holds") if claim.holds else ("✗ does not hold", "fails")
+        verdict = element("span", word, attributes={"class": kind})
         read = joined([claim.source, element("small", f"read from {claim.step}.{claim.variable}")])
-        rows.append([claim.name, number_text(claim.expected), interval, number_text(claim.found), verdict, read])
+        expected, interval, found = claim_texts(claim)
+        rows.append([claim.name, expected, interval, found, verdict, read])
     header = ["Claim", "Claimed", "Must lie within", "Found", "Outcome", "Source"]
     return joined([said, table_element(header, rows, numbers=(1, 2, 3)), pictures.draw_claims(claims)])
 
 
 def _claims_dataset(claims: Sequence[ClaimOutcome]) -> xr.Dataset:
     fields = ("expected", "lower", "upper", "found")
+    texts = [claim_texts(claim) for claim in claims]
     return xr.Dataset(
-        {f"claim_{field}": ("claim", [float(getattr(claim, field)) for claim in claims]) for field in fields},
+        {f"claim_{field}": ("claim", [float(getattr(claim, field)) for claim in claims]) for field in fields}
+        | {
+            "claim_expected_text": ("claim", [expected for expected, _, _ in texts]),
+            "claim_found_text": ("claim", [found for _, _, found in texts]),
+        },
         coords={"claim": [claim.name for claim in claims]},
     )
 

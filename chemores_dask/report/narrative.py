@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from chemores_dask.figures.number_text import count_text
-from chemores_dask.workflow.record import RunRecord, StepRecord
+import numpy as np
+
+from chemores_dask.figures.number_text import count_text, number_text, p_text
+from chemores_dask.workflow.record import ClaimOutcome, RunRecord, StepRecord
 
 DESCRIPTIVE = (
     "Statements about cells are descriptive: cells of one patient are not independent, so no P value in this report takes cells as "
@@ -13,7 +15,7 @@ DESCRIPTIVE = (
 )
 
 ANALYSES = {
-    "quality": "counted reads, detected genes and mitochondrial share of each cell, and marked the cells within limits",
+    "quality": "summed the counts, detected genes and mitochondrial share of each cell, and marked the cells within limits",
     "variable_genes": "chose the genes that vary more between cells than their mean explains",
     "pca": "found the principal components of log-normalized expression",
     "module_score": "scored each cell for gene sets, against control genes of similar expression",
@@ -42,8 +44,8 @@ def sizes_sentence(record: RunRecord) -> str:
     One sentence.
     """
     return (
-        f"The store holds {count_text(record.cells)} cells of {count_text(record.samples)} samples, measured for "
-        f"{count_text(record.genes)} genes; tables of patients hold {count_text(record.patients)} patients."
+        f"The store holds {count_text(record.cells)} cells of {count_text(record.samples)} samples from "
+        f"{count_text(record.patients)} patients, measured for {count_text(record.genes)} genes."
     )
 
 
@@ -86,6 +88,36 @@ def claims_sentence(record: RunRecord) -> str:
             else f"All {number} claims hold: what was found lies within the stated interval."
         )
     return f"{holding} of {number} claims hold: for these, what was found lies within the stated interval."
+
+
+def claim_texts(claim: ClaimOutcome) -> tuple[str, str, str]:
+    """What is claimed, where it must lie and what was found, as a person would write them.
+
+    Parameters
+    ----------
+    claim
+        The claim; one about a P value is recognized by the name of its variable.
+
+    Returns
+    -------
+    Three texts.
+    """
+    if not claim.variable.endswith("p_value"):
+        if np.isinf(claim.lower) != np.isinf(claim.upper):
+            bound = (
+                f"at most {number_text(claim.upper)}"
+                if np.isinf(claim.lower)
+                else f"at least {number_text(claim.lower)}"
+            )
+        else:
+            bound = f"{number_text(claim.lower)} to {number_text(claim.upper)}"
+        return number_text(claim.expected), bound, number_text(claim.found)
+    if claim.lower <= 0:
+        bound = f"P at most {claim.upper:g}"
+    else:
+        bound = f"P at least {claim.lower:g}" if claim.upper >= 1 else f"P {claim.lower:g} to {claim.upper:g}"
+    expected = p_text(claim.expected) if 0 < claim.expected < 1 else "–"
+    return expected, bound, p_text(claim.found)
 
 
 def time_text(moment: str) -> str:

@@ -85,8 +85,15 @@ def headings(names: Sequence[str]) -> list[str]:
         shared += 1
     if shared and any("_".join(part[shared:]) in {"value", "lower", "upper"} for part in parts):
         shared -= 1
-    words = [words_of("_".join(part[shared:])) for part in parts]
+    words = [_p_first("_".join(part[shared:])) for part in parts]
     return [text[0].upper() + text[1:] for text in words]
+
+
+def _p_first(name: str) -> str:
+    for ending in P_ENDINGS:
+        if name.endswith(f"_{ending}"):
+            return f"{ending[0].upper()} value, {words_of(name.removesuffix(f'_{ending}'))}"
+    return words_of(name)
 
 
 def patients_of(result: xr.Dataset) -> str:

@@ -11,7 +11,7 @@ import xarray as xr
 from chemores_dask.checks import listed
 from chemores_dask.errors import MissingVariableError, ParameterError
 from chemores_dask.figures.number_text import count_text
-from chemores_dask.figures.recorded import labels_along
+from chemores_dask.figures.recorded import labels_along, recorded_parameters
 from chemores_dask.report.markup import Markup, element, joined, markup
 from chemores_dask.report.table_words import P_ENDINGS, PATIENTS, headings, p_notes, remark, value_text, words_of
 
@@ -221,7 +221,7 @@ def _row_table(result: xr.Dataset, names: Sequence[str], request: TableRequest, 
         if request.descending:
             known = [place for place in order if values[place] == values[place]]  # not a number stays last
             order = np.array(known[::-1] + [place for place in order if values[place] != values[place]], dtype=int)
-    labels = labels_along(result, dim)
+    labels, called = _labels(result, dim)
     columns = [result[name].load() if result[name].size <= 1_000_000 else result[name] for name in names]
     rows = [[labels[place], *(value_text(values, int(place)) for values in columns)] for place in order[: request.rows]]
     notes = p_notes(result, names)
@@ -235,8 +235,19 @@ def _row_table(result: xr.Dataset, names: Sequence[str], request: TableRequest, 
         for column, values in enumerate(columns, start=1)
         if values.dtype.kind in "fiu" and "flag_meanings" not in values.attrs
     ]
-    header = [words_of(dim).capitalize(), *map(_heading, columns, headings(names))]
+    header = [called, *map(_heading, columns, headings(names))]
     return table_element(header, rows, caption=_caption(caption, notes), numbers=numeric)
+
+
+def _labels(result: xr.Dataset, dim: str) -> tuple[list[str], str]:
+    """Labels of rows and what to call them; groups made by a yes-or-no variable are called by its name."""
+    labels, called = labels_along(result, dim), words_of(dim)
+    variable = recorded_parameters(result).get("group")
+    if dim == "group" and isinstance(variable, str):
+        called = words_of(variable)
+        if set(labels) <= {"False", "True"}:
+            labels = ["yes" if label == "True" else "no" for label in labels]
+    return labels, f"{called[:1].upper()}{called[1:]}"
 
 
 def _missing_patients(result: xr.Dataset, names: Sequence[str], dim: str) -> list[str]:

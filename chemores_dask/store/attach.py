@@ -99,11 +99,7 @@ def _place(attached: anndata.AnnData, name: str, variable: xr.DataArray, rest: d
     position = _positions(variable, names, dim=str(first))
     if variable.ndim == 1:
         table = attached.obs if first == CELL else attached.var
-        table[name] = (
-            _column(variable, position).to_numpy()
-            if _is_plain(variable, position)
-            else _column(variable, position).array
-        )
+        table[name] = _column(variable, position)
         return
     matrix = _rows(variable.values, position, fill=np.nan)
     scanpy_part, scanpy_key = SCANPY_NAMES.get(name, ("", ""))
@@ -138,24 +134,24 @@ def _positions(variable: xr.DataArray, names: pd.Index, *, dim: str) -> np.ndarr
     return position
 
 
-def _is_plain(variable: xr.DataArray, position: np.ndarray) -> bool:
-    return bool((position >= 0).all()) and "flag_meanings" not in variable.attrs and variable.dtype.kind in "biuf"
-
-
-def _column(variable: xr.DataArray, position: np.ndarray) -> pd.Series:
+def _column(variable: xr.DataArray, position: np.ndarray) -> Any:
+    """One entry per cell or gene; gaps are missing in the way of the type."""
     absent = position < 0
-    values = pd.Series(
-        variable.values[np.where(absent, 0, position)] if variable.size else np.full(len(position), np.nan)
-    )
+    values = variable.values
+    if not len(values):
+        return np.full(len(position), np.nan)
+    column = pd.Series(values[np.where(absent, 0, position)])
     meanings = str(variable.attrs.get("flag_meanings", "")).split()
     if meanings:
-        codes = np.where(absent, -1, values.fillna(-1)).astype(np.int64)
-        return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(meanings)))
-    if variable.dtype.kind not in "biuf":
-        return pd.Series(pd.Categorical(values.astype(object).where(~absent, None)))
-    if not absent.any() or variable.dtype.kind == "f":
-        return values.where(~absent) if absent.any() else values
-    return values.astype("boolean" if variable.dtype.kind == "b" else "Int64").where(~absent, pd.NA)
+        codes = np.where(absent, -1, column.to_numpy()).astype(np.int64)
+        return pd.Categorical.from_codes(codes, categories=pd.Index(meanings))
+    if values.dtype.kind not in "biuf":
+        return pd.Categorical(column.astype(object).where(~absent, None))
+    if not absent.any():
+        return column.to_numpy()
+    if values.dtype.kind == "f":
+        return column.where(~absent).to_numpy()
+    return column.astype("boolean" if values.dtype.kind == "b" else "Int64").where(~absent).array
 
 
 def _rows(values: Matrix, position: np.ndarray, *, fill: float) -> Matrix:

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 import zarr
+from dask.base import collections_to_expr
 
 from chemores_dask.errors import ChecksumError, FormatError, InputError
 from chemores_dask.metering import TASKS, count
@@ -224,10 +225,9 @@ def _lazy_write(data: da.Array, folder: Path, chunks: tuple[int, ...]) -> da.Arr
 
 
 def _compute(lazy: list[da.Array]) -> None:
-    optimized = dask.optimize(*lazy)
-    keys = {key for collection in optimized for key in collection.__dask_graph__()}
-    count(**{TASKS: len(keys)})
-    dask.compute(*optimized, optimize_graph=False)
+    # In one call, and not optimized one by one before: variables that share reads keep sharing them.
+    count(**{TASKS: len(collections_to_expr(lazy).optimize().__dask_graph__())})
+    dask.compute(*lazy)
 
 
 def _read_variable(folder: Path) -> xr.Variable:

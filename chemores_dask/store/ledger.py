@@ -26,6 +26,7 @@ from chemores_dask.store.layout import (
     COMPLETE,
     LEDGER,
     Geometry,
+    count_codecs,
     erase,
     fresh_group,
     group_attributes,
@@ -125,7 +126,7 @@ def write_source(
     write_vector(group, "row_nonzeros", np.asarray(row_nonzeros, dtype=np.int32))
     write_checksums(group, shards)
     for name, values in zip(TAIL, tail, strict=True):
-        write_vector(group, name, values)
+        write_vector(group, name, values, codecs=count_codecs())
     group.attrs.update(
         {
             "key": entry.key,
@@ -173,14 +174,14 @@ def read_source_checksums(root: Path, number: int) -> list[ShardChecksums]:
     return read_checksums(source_folder(root, number))
 
 
-def write_vector(group: zarr.Group, name: str, values: Vector) -> None:
+def write_vector(group: zarr.Group, name: str, values: Vector, *, codecs: Sequence[Any] | None = None) -> None:
     """Write a small array in one piece."""
     array = group.create_array(
         name,
         shape=values.shape,
         chunks=(max(len(values), 1),),
         dtype=values.dtype,
-        compressors=plain_codecs(),
+        compressors=codecs or plain_codecs(),
         overwrite=True,
     )
     array[:] = values

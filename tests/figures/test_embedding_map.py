@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from chemores_dask.errors import MissingVariableError, ParameterError
 from chemores_dask.figures import embedding_map as module
@@ -41,7 +42,8 @@ def test_embedding_map__colors_follow_cells_in_another_order():
 
 def test_embedding_map__names_the_score_and_its_unit():
     figure = embedding_map(pca_result(2, 50), color=score_result(2, 50)["cell_score"].isel(gene_set=0))
-    assert "stemness: cell score (log expression)" in said(figure)
+    assert "Cells by stemness score" in said(figure)
+    assert "Stemness score (log expression)" in said(figure)
 
 
 def test_embedding_map__takes_states():
@@ -69,3 +71,11 @@ def test_embedding_map__says_that_one_component_is_no_map():
 def test_embedding_map__shows_constant_and_missing_scores():
     color = score_result(2, 50)["cell_score"].isel(gene_set=0) * np.nan
     assert "Component 1" in said(embedding_map(pca_result(2, 50), color=color))
+
+
+def test_embedding_map__paints_rare_labels_on_top():
+    result, states = pca_result(2, 50), np.array(["other"] * 95 + ["stem_like"] * 5, dtype=object)
+    color = xr.DataArray(states, dims="cell", coords={"cell": result["cell"].values}, name="cell_state")
+    colors = points(embedding_map(result, color=color)).get_facecolors()
+    assert len(np.unique(colors[-5:], axis=0)) == 1
+    assert not np.array_equal(colors[-1], colors[0])

@@ -16,7 +16,8 @@ SMALL = Geometry(8, 32)
 
 def gene_table(genes):
     return pd.DataFrame(
-        {"gene_id": [f"ENSG{number:05d}" for number in range(genes)]}, index=[f"GENE{number}" for number in range(genes)]
+        {"gene_id": [f"ENSG{number:05d}" for number in range(genes)]},
+        index=[f"GENE{number}" for number in range(genes)],
     )
 
 

@@ -72,7 +72,9 @@ def test_open_cells__reads_only_the_columns_asked_for(stored):
 
 def test_read_columns__reads_the_same_as_anndata(stored):
     folder = stored[0] / "cells" / "obs"
-    pd.testing.assert_frame_equal(read_columns(folder, ["reads", "sample"]), read_columns(folder, None)[["reads", "sample"]])
+    pd.testing.assert_frame_equal(
+        read_columns(folder, ["reads", "sample"]), read_columns(folder, None)[["reads", "sample"]]
+    )
 
 
 def test_open_cells__says_how_full_the_fullest_block_is(stored):

@@ -30,7 +30,7 @@ def lazy_rows(dense, sizes):
     return lazy.map_blocks(sp.csr_matrix, dtype=dense.dtype, meta=sp.csr_matrix((0, dense.shape[1]), dtype=dense.dtype))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     chunk=st.integers(1, 9),
     per_shard=st.integers(1, 6),

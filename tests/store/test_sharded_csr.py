@@ -46,7 +46,9 @@ def random_counts(cells, genes, *, rate=0.7, seed=0):
     genes=st.integers(0, 9),
     data=st.data(),
 )
-def test_read_rows__returns_what_was_written_for_any_window(tmp_path_factory, chunk, chunks_per_shard, cells, genes, data):
+def test_read_rows__returns_what_was_written_for_any_window(
+    tmp_path_factory, chunk, chunks_per_shard, cells, genes, data
+):
     folder = tmp_path_factory.mktemp("cells") / "X"
     matrix = random_counts(cells, genes, seed=cells)
     write_matrix(folder, matrix, Geometry(chunk, chunk * chunks_per_shard))
