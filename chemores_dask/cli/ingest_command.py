@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.markup import escape
@@ -13,11 +14,29 @@ from chemores_dask.ingest.ingest_report import IngestProgress, IngestReport
 from chemores_dask.ingest.options import IngestOptions
 
 
-def perform(samples: Path, store: Path, *, species: str | None, aliases: Path | None, genes: str) -> None:
+def perform(
+    samples: Path, store: Path, *, species: str | None, aliases: Path | None, genes: str, keep: list[str] | None
+) -> None:
     """Bring samples into a store, and say what was found in them."""
-    report = ingest_with_progress(samples, store, options=IngestOptions(species=species, aliases=aliases, genes=genes))
+    options = IngestOptions(species=species, aliases=aliases, genes=genes, keep_columns=kept_columns(keep or []))
+    report = ingest_with_progress(samples, store, options=options)
     show_report(report)
     say(f"Store: {store}")
+
+
+def kept_columns(texts: Iterable[str]) -> dict[str, str]:
+    """Read ``NAME`` and ``NAME=NEW``.
+
+    Examples
+    --------
+    >>> kept_columns(["patient_id=patient", "age"])
+    {'patient_id': 'patient', 'age': 'age'}
+    """
+    columns = {}
+    for text in texts:
+        name, _, new = text.rpartition("=")
+        columns[name or new] = new
+    return columns
 
 
 def ingest_with_progress(samples: Path, store: Path, *, options: IngestOptions) -> IngestReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from chemores_dask.checks import listed
 from chemores_dask.cli.terminal import say
 from chemores_dask.ingest.clinical_tables import ClinicalColumns
 from chemores_dask.ingest.patient_cohort import ingest_patients
@@ -19,14 +20,23 @@ def perform(
     patient: str | None,
     duration: list[str] | None,
     event: list[str] | None,
+    required: list[str] | None,
 ) -> None:
     """Bring a cohort of patients into a store, and say what it holds."""
-    columns = ClinicalColumns(patient=patient, durations=tuple(duration or ()), events=tuple(event) if event else None)
+    columns = ClinicalColumns(
+        patient=patient,
+        durations=tuple(duration or ()),
+        events=tuple(event) if event else None,
+        required=tuple(required or ()),
+    )
     ingest_patients(store, cohort=cohort, clinical=clinical, expression=expression, columns=columns)
     patients = open_patients(store, cohort=cohort)
     genes = f", {patients.sizes['gene']:,} genes" if "gene" in patients.sizes else ""
     say(f"Cohort {cohort}: {patients.sizes['patient']:,} patients{genes}")
-    left_out = patients.attrs.get("patients_without_expression", [])
-    if left_out:
-        say(f"{len(left_out)} patients have no expression and were left out: {', '.join(left_out)}")
+    for lacked, names in (
+        (listed(columns.required), patients.attrs["patients_without_required"]),
+        ("expression", patients.attrs["patients_without_expression"]),
+    ):
+        if names:
+            say(f"{len(names)} patients have no {lacked} and were left out: {', '.join(names)}")
     say(f"Store: {store}", f"Pipelines read it as patients/{cohort}")

@@ -90,9 +90,16 @@ def ingest(
         Path | None, typer.Option(help="Table with columns alias and symbol: old names of genes.")
     ] = None,
     genes: Annotated[GeneChoice, typer.Option(help="Genes of any file, or those of every file.")] = GeneChoice.union,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=NEW]",
+            help="Column of the files' own tables of cells to keep, and its new name; may be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Bring the files of a sample sheet into one store. Can be interrupted and called again."""
-    _perform("ingest", samples, store, species=species, aliases=aliases, genes=genes.value)
+    _perform("ingest", samples, store, species=species, aliases=aliases, genes=genes.value, keep=keep)
 
 
 @app.command("ingest-patients", rich_help_panel=DATA)
@@ -111,11 +118,15 @@ def ingest_patients(
     event: Annotated[
         list[str] | None, typer.Option(help="Column that says whether follow-up ended in the event; may be repeated.")
     ] = None,
+    required: Annotated[
+        list[str] | None,
+        typer.Option(help="Column that must be known; patients without it are left out. May be repeated."),
+    ] = None,
 ) -> None:
     """Bring a cohort of patients (clinical table, bulk expression) into a store."""
     _perform(
         "ingest_patients", clinical, store,
-        cohort=cohort, expression=expression, patient=patient, duration=duration, event=event,
+        cohort=cohort, expression=expression, patient=patient, duration=duration, event=event, required=required,
     )  # fmt: skip
 
 

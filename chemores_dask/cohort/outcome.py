@@ -129,7 +129,9 @@ def check_groups(patients: xr.Dataset, name: str | None, *, caller: str) -> tupl
     if name is None:
         return np.zeros(names.size, dtype=np.int64), ["all"]
     values = _values(patients, [name], caller=caller)[name]
-    _refuse(pd.isna(values), f"must be known for every patient in {caller}", name, names, values)
+    # Missing text is empty text in a store.
+    missing = pd.isna(values) | (values == "") if values.dtype.kind in "OUST" else pd.isna(values)
+    _refuse(missing, f"must be known for every patient in {caller}", name, names, values)
     if values.dtype.kind == "O":
         values = np.array([str(value) for value in values])
     labels, codes = np.unique(values, return_inverse=True)
@@ -216,7 +218,8 @@ def _refuse(wrong: Vector, demand: str, name: str, names: Vector, values: np.nda
     found = [f"{names[i]} ({values[i]})" for i in np.flatnonzero(wrong)]
     message = (
         f"The variable {name!r} {demand}. Not so for {len(found)} of {names.size} patients: {listed(found)}. "
-        "Correct the values, or leave these patients out, for example with patients.dropna('patient', subset=[...]) or patients.sel(...)."
+        "Correct the values, or leave these patients out: patients.drop_sel(patient=[...]), or, where values are missing, "
+        f"patients.dropna('patient', subset=[{name!r}]), or required=[{name!r}] (--required {name}) when the cohort is ingested."
     )
     raise InputError(message)
 

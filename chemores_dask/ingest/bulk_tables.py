@@ -85,7 +85,7 @@ def read_bulk_table(path: str | Path, *, patients: Sequence[str]) -> BulkTable:
     in_rows = {
         name: match_patients(table[name].astype(str), patients)
         for name in table.columns[:3]
-        if table[name].dtype == object
+        if table[name].dtype == object or pd.api.types.is_integer_dtype(table[name])
     }
     best = max(in_rows, key=lambda name: len(in_rows[name]), default=None)
     if not in_header and (best is None or not in_rows[best]):
@@ -168,12 +168,13 @@ def _genes_in_rows(table: pd.DataFrame, matched: Mapping[str, str], patients: Se
 def _patients_in_rows(
     table: pd.DataFrame, column: str, matched: Mapping[str, str], patients: Sequence[str], path: Path
 ) -> BulkTable:
-    rows = table[table[column].isin(list(matched))]
-    owners = rows[column].map(matched)
+    names = table[column].astype(str)
+    rows = table[names.isin(list(matched))]
+    owners = names[rows.index].map(matched)
     _check_single(list(owners), path)
     values = rows.drop(columns=column).set_axis(pd.Index(owners), axis=0)
-    names = pd.Series(values.columns, dtype=object)
-    symbols, identifiers = (None, names) if _ensembl(names) else (names, None)
+    genes = pd.Series(values.columns, dtype=object)
+    symbols, identifiers = (None, genes) if _ensembl(genes) else (genes, None)
     return _finished(values, symbols, identifiers, patients=patients, path=path, orientation="patients x genes")
 
 

@@ -42,11 +42,15 @@ class ClinicalColumns:
         (alone or as one word of the name) become events where all their entries are understood, and stay as they are
         otherwise. A column called censor is never guessed: name it, if it is 1 for an event. An event may be missing
         only where a duration is; it is then stored as False.
+    required
+        Columns that must be known: patients for whom one of them is missing are left out, and listed. Unless given, nobody
+        is left out here, and analyses refuse columns with missing values.
     """
 
     patient: str | None = None
     durations: tuple[str, ...] = ()
     events: tuple[str, ...] | None = None
+    required: tuple[str, ...] = ()
 
 
 def read_clinical_table(path: str | Path, *, columns: ClinicalColumns | None = None) -> pd.DataFrame:
@@ -62,7 +66,7 @@ def read_clinical_table(path: str | Path, *, columns: ClinicalColumns | None = N
     Returns
     -------
     One row per patient, index ``patient``. Durations and all columns of numbers are float (missing is NaN), events
-    boolean, the rest text (missing is empty).
+    boolean, the rest text (missing is empty). ``attrs["patients_left_out"]`` lists those who lack a required column.
 
     Raises
     ------
@@ -71,13 +75,14 @@ def read_clinical_table(path: str | Path, *, columns: ClinicalColumns | None = N
     MissingVariableError
         If a named column is absent.
     InputError
-        If a patient is missing or occurs twice, or a time or an event is not understood; the message names the column
-        and the patients.
+        If a patient is missing or occurs twice, a time or an event is not understood, or nobody has the required columns;
+        the message names the column and the patients.
     """
     path = Path(path)
     meaning = columns or ClinicalColumns()
-    table = _read_text(path)
-    check_columns(table, (*meaning.durations, *(meaning.events or ())), what=str(path), caller="read_clinical_table")
+    table = _read_text(path, meaning.patient)
+    named = (*meaning.durations, *(meaning.events or ()), *meaning.required)
+    check_columns(table, named, what=str(path), caller="read_clinical_table")
     patient = _patient_column(table, meaning.patient, path)
     names = table[patient].str.strip()
     _check_patients(names, path)
@@ -86,6 +91,7 @@ def read_clinical_table(path: str | Path, *, columns: ClinicalColumns | None = N
     if clash:
         message = f"Columns of {path} must not be called {listed(RESERVED)}. Found: {listed(clash)}; rename them."
         raise InputError(message)
+    table, left_out = _with_required(table, meaning.required, path)
     result = {}
     times = {name: durations(table[name].str.strip(), name=name, where=str(path)) for name in meaning.durations}
     without_time = pd.DataFrame(times, index=table.index).isna().any(axis=1)
@@ -100,7 +106,9 @@ def read_clinical_table(path: str | Path, *, columns: ClinicalColumns | None = N
             result[name] = events(values, name=name, where=str(path))
         else:
             result[name] = _numbers_or_text(values)
-    return pd.DataFrame(result, index=table.index)
+    read = pd.DataFrame(result, index=table.index)
+    read.attrs["patients_left_out"] = left_out
+    return read
 
 
 def durations(values: pd.Series, *, name: str, where: str) -> pd.Series:
@@ -171,7 +179,7 @@ def events(values: pd.Series, *, name: str, where: str) -> pd.Series:
     return understood.astype(bool)
 
 
-def _read_text(path: Path) -> pd.DataFrame:
+def _read_text(path: Path, patient: str | None) -> pd.DataFrame:
     with reading(path):
         delimiter = detect_delimiter(path, first_lines(path, 1))
         with open_bytes(path) as file:
@@ -179,17 +187,35 @@ def _read_text(path: Path) -> pd.DataFrame:
         table = pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False, index_col=False)
     table.columns = [str(name).strip() for name in table.columns]
     unnamed = [name for name in table.columns if name == "" or name.startswith("Unnamed: ")]
-    # R writes row names as a first column without a name; they number the rows or repeat the patients.
     if len(unnamed) == 1 and table.columns[0] == unnamed[0] and len(table.columns) > 1:
-        first = table.iloc[:, 0]
-        if (
-            any(first.equals(table[name].rename(first.name)) for name in table.columns[1:])
-            or first.str.fullmatch(r"\d+").all()
-        ):
-            table = table.iloc[:, 1:]
-        else:
-            table = table.rename(columns={unnamed[0]: "patient"})
+        rest = table.iloc[:, 1:]
+        if _are_row_numbers(table.iloc[:, 0], rest, patient):
+            return rest
+        return table.rename(columns={unnamed[0]: "patient"})
     return table
+
+
+def _are_row_numbers(first: pd.Series, rest: pd.DataFrame, patient: str | None) -> bool:
+    """Tell whether R's row names, a first column without a name, number the rows or repeat the patients."""
+    if any(first.equals(rest[name].rename(first.name)) for name in rest.columns):
+        return True
+    if not first.str.fullmatch(r"\d+").all():
+        return False
+    others_name_patients = patient is not None or any(name.lower() in PATIENT_NAMES for name in rest.columns)
+    return others_name_patients or first.tolist() == [str(row + 1) for row in range(len(first))]
+
+
+def _with_required(table: pd.DataFrame, required: Sequence[str], path: Path) -> tuple[pd.DataFrame, list[str]]:
+    lacking = pd.Series(data=False, index=table.index)
+    for name in required:
+        lacking |= _missing(table[name].str.strip())
+    if lacking.all():
+        message = (
+            f"Some patient of {path} must have all of the required columns. Found none with {listed(required)}; require "
+            "fewer columns."
+        )
+        raise InputError(message)
+    return table[~lacking], [str(patient) for patient in table.index[lacking]]
 
 
 def _patient_column(table: pd.DataFrame, named: str | None, path: Path) -> str:

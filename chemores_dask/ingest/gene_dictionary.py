@@ -25,6 +25,8 @@ ENSEMBL_VERSION = r"^(ENS[A-Z]{0,6}[GTPE]\d{6,})\.\d+"
 DATE_LIKE = r"^(?:\d{1,2}-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)|(?:Mar|Sep|Dec|Oct)-\d{1,2})$"
 SHOWN = 50
 COMBINATIONS = ("union", "intersection")
+LEAST_SHARED = 0.01
+"""Least share of its genes, or of those of the largest other file where these are fewer, that a file has in common with others."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def build_gene_dictionary(
     Raises
     ------
     GeneMismatchError
-        If a file has no gene in common with any other, or no gene is left.
+        If a file has no gene in common with others, or so few (below 1 %) that they match by chance, or no gene is left.
     """
     check_one_of(combine, COMBINATIONS, parameter="combine", caller="build_gene_dictionary")
     renames: dict[str, str] = {}
@@ -279,10 +281,13 @@ def _check_overlap(keys: Sequence[np.ndarray], names: Sequence[str], by_identifi
     distinct = {id(own): own for own in keys}
     if len(distinct) < 2:
         return
-    counts = pd.Series(np.concatenate([pd.unique(own) for own in distinct.values()])).value_counts()
-    repeated = set(counts.index[counts > 1])
+    unique = {key: pd.Index(pd.unique(own)) for key, own in distinct.items()}
+    counts = pd.Series(np.concatenate(list(unique.values()))).value_counts()
+    repeated = counts.index[counts > 1]
     for own, name in zip(keys, names, strict=True):
-        if not repeated.isdisjoint(own):
+        found = int(unique[id(own)].isin(repeated).sum())
+        fewer = min(len(unique[id(own)]), max(len(other) for key, other in unique.items() if key != id(own)))
+        if found >= max(1, LEAST_SHARED * fewer):
             continue
         others = next(other for other in distinct.values() if other is not own)
         hint = (
@@ -292,7 +297,7 @@ def _check_overlap(keys: Sequence[np.ndarray], names: Sequence[str], by_identifi
         )
         kind = "identifiers" if by_identifier else "symbols"
         message = (
-            f"Samples must share genes. The {kind} of {name} match none of the others: {listed(own[:4])} against "
+            f"Samples must share genes. The {kind} of {name} match {found or 'none'} of the others: {listed(own[:4])} against "
             f"{listed(others[:4])}.{hint} "
             "Bring all samples to the same kind of names (Ensembl identifiers or symbols), or ingest them into "
             "separate stores."

@@ -40,7 +40,8 @@ def ingest_patients(
         Bulk expression, genes by patients or patients by genes; patients without it are left out, and listed in the
         attributes.
     columns
-        What the columns of the clinical table mean.
+        What the columns of the clinical table mean; patients who lack one that is required are left out, and listed in
+        the attributes.
 
     Returns
     -------
@@ -71,17 +72,18 @@ def patients_dataset(clinical: pd.DataFrame, bulk: BulkTable | None) -> xr.Datas
     Returns
     -------
     Dataset over ``patient`` and ``gene``: ``expression`` (patient, gene) and the clinical columns (patient,). The
-    attribute ``patients_without_expression`` lists those left out.
+    attributes ``patients_without_required`` and ``patients_without_expression`` list those left out.
 
     Raises
     ------
     InputError
         If no patient has expression.
     """
-    left_out: list[str] = []
+    without_required = list(clinical.attrs.get("patients_left_out", []))
+    without_expression: list[str] = []
     if bulk is not None:
         kept = [patient for patient in clinical.index if patient in bulk.expression.index]
-        left_out = [patient for patient in clinical.index if patient not in bulk.expression.index]
+        without_expression = [patient for patient in clinical.index if patient not in bulk.expression.index]
         if not kept:
             message = (
                 "Patients must be in the clinical table and in the expression table. None is; the clinical table "
@@ -97,7 +99,11 @@ def patients_dataset(clinical: pd.DataFrame, bulk: BulkTable | None) -> xr.Datas
         coordinates["gene"] = np.array(bulk.expression.columns, dtype=str)
         if (bulk.gene_id != "").any():
             coordinates["gene_id"] = ("gene", bulk.gene_id.astype(str))
-    return xr.Dataset(variables, coords=coordinates, attrs={"patients_without_expression": left_out})
+    left_out = {
+        "patients_without_required": without_required,
+        "patients_without_expression": without_expression,
+    }
+    return xr.Dataset(variables, coords=coordinates, attrs=left_out)
 
 
 def _storable(values: pd.Series) -> np.ndarray:

@@ -16,7 +16,7 @@ from chemores_dask.ingest.feature_selection import FeatureSelection, select_feat
 from chemores_dask.ingest.formats import open_source
 from chemores_dask.ingest.gene_dictionary import GeneDictionary, build_gene_dictionary, read_aliases
 from chemores_dask.ingest.options import IngestOptions
-from chemores_dask.ingest.sample_sheet import SheetEntry
+from chemores_dask.ingest.sample_sheet import RESERVED, SheetEntry
 from chemores_dask.ingest.source import Source, reading
 
 EDGE = 2**16
@@ -238,6 +238,14 @@ def _check_kept(samples: Sequence[SamplePlan], options: IngestOptions) -> None:
             message = (
                 f"A column comes from the sheet or from the file. For {sample.entry.sample} both give: "
                 f"{listed(both)}; empty it in the sheet or keep it under another name."
+            )
+            raise InputError(message)
+        news = list(sample.kept_columns.values())
+        wrong = sorted({new for new in news if news.count(new) > 1 or new in RESERVED})
+        if wrong:
+            message = (
+                f"Kept columns must have names of their own, other than {listed(RESERVED)}. For {sample.entry.sample} "
+                f"not so: {listed(wrong)} of {listed(sample.kept_columns)}; keep them under other names."
             )
             raise InputError(message)
 

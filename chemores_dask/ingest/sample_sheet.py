@@ -18,6 +18,7 @@ from chemores_dask.ingest.table_text import detect_delimiter, first_lines, open_
 REQUIRED = ("sample", "path")
 CONTROLS = ("path", "format", "split_by", "counts_in")
 LABELS = ("sample", "patient", "stage", "batch")
+RESERVED = ("cell_key", "species_share")
 WHOLE = r"-?(?:0|[1-9]\d*)"
 NUMBER = WHOLE + r"(?:\.\d+)?(?:[eE][+-]?\d+)?"
 
@@ -112,7 +113,7 @@ def _check_rows(table: pd.DataFrame, where: str) -> None:
     if len(table) == 0:
         message = f"{where} must list at least one sample. Found no rows; add one row per sample."
         raise InputError(message)
-    reserved = sorted({"cell_key", "species_share"} & set(table.columns))
+    reserved = sorted(set(RESERVED) & set(table.columns))
     repeated = sorted({name for name in table.columns if list(table.columns).count(name) > 1})
     if reserved or repeated:
         message = (

@@ -101,7 +101,7 @@ def test_check_groups__sorts_labels_and_writes_whole_numbers_plainly():
 
 
 def test_check_groups__refuses_patients_without_a_group():
-    for arm in (np.array(["a", None, "b"], dtype=object), [1.0, np.nan, 2.0]):
+    for arm in (np.array(["a", None, "b"], dtype=object), [1.0, np.nan, 2.0], ["a", "", "b"]):
         with pytest.raises(InputError, match=r"'arm' must be known for every patient in test.*p2"):
             check_groups(_patients(arm=arm), "arm", caller="test")
 

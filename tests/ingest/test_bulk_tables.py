@@ -74,3 +74,16 @@ def test_read_bulk_table__refuses(values, tmp_path: Path) -> None:
     changed.to_csv(tmp_path / "c.csv", index_label="gene")
     with pytest.raises(InputError, match="'high' for patient TARGET-10-C, gene KLF2"):
         read_bulk_table(tmp_path / "c.csv", patients=PATIENTS)
+
+
+def test_read_bulk_table__finds_patients_whose_names_are_numbers(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text('"","CD44","KLF2"\n125,0.5,1\n127,0.25,2\n')
+    found = read_bulk_table(tmp_path / "rows.csv", patients=["127", "125", "300"])
+    assert found.orientation == "patients x genes"
+    assert found.expression.index.tolist() == ["127", "125"]
+    assert found.expression.to_numpy().tolist() == [[0.25, 2.0], [0.5, 1.0]]
+    # Numbers of rows are no patients where the header has them.
+    (tmp_path / "columns.csv").write_text('"","gene","1","2"\n1,CD44,0.5,1\n2,KLF2,0.25,2\n')
+    found = read_bulk_table(tmp_path / "columns.csv", patients=["1", "2"])
+    assert found.orientation == "genes x patients"
+    assert found.expression.to_numpy().tolist() == [[0.5, 0.25], [1.0, 2.0]]

@@ -81,3 +81,24 @@ def test_read_clinical_table__refuses_absent_and_reserved_columns(tmp_path: Path
         read(tmp_path, "patient,gene\np1,1\n")
     with pytest.raises(InputError, match="no rows"):
         read(tmp_path, "patient,time\n")
+
+
+def test_read_clinical_table__leaves_out_and_lists_patients_without_what_is_required(tmp_path: Path) -> None:
+    text = "patient,time,event,age\np1,1,1,4\np2,NA,0,\np3,3,,7\n"
+    meaning = {"durations": ("time",), "events": ("event",)}
+    with pytest.raises(InputError, match="'event'.*'' for p3"):
+        read(tmp_path, text, **meaning)
+    table = read(tmp_path, text, **meaning, required=("time", "event"))
+    assert table.index.tolist() == ["p1"]
+    assert table.attrs["patients_left_out"] == ["p2", "p3"]
+    with pytest.raises(MissingVariableError, match="followup"):
+        read(tmp_path, text, required=("followup",))
+    with pytest.raises(InputError, match="Found none with stage"):
+        read(tmp_path, "patient,stage\np1,\np2,NA\n", required=("stage",))
+
+
+def test_read_clinical_table__tells_row_numbers_of_r_from_names_that_are_numbers(tmp_path: Path) -> None:
+    assert read(tmp_path, '"","time"\n"125",1\n"127",2\n').index.tolist() == ["125", "127"]
+    assert read(tmp_path, '"","ID","time"\n"125","a",1\n"127","b",2\n').index.tolist() == ["a", "b"]
+    with pytest.raises(InputError, match="names the patients"):
+        read(tmp_path, '"","who","time"\n"1","a",1\n"2","b",2\n')

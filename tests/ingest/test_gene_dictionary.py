@@ -125,3 +125,14 @@ def test_read_aliases__reads_a_real_table(reference_folder: Path, tmp_path: Path
     (tmp_path / "a.csv").write_text("old,new\nA,B\n")
     with pytest.raises(MissingVariableError, match="alias, symbol"):
         read_aliases(tmp_path / "a.csv")
+
+
+def test_build_gene_dictionary__refuses_a_match_by_chance() -> None:
+    human = [f"GENE{number}" for number in range(1000)]
+    mouse = [f"Gene{number}" for number in range(991)]
+    tables = [pd.DataFrame({"gene_id": "", "gene_symbol": [*names, *human[:9]]}) for names in (["ADA"], mouse)]
+    tables[0] = pd.DataFrame({"gene_id": "", "gene_symbol": human})
+    with pytest.raises(GeneMismatchError, match=r"match 9 of the others.*different species"):
+        build_gene_dictionary(tables, names=["human", "mouse"])
+    panel = pd.DataFrame({"gene_id": "", "gene_symbol": ["GENE7", "OTHER"]})
+    assert build_gene_dictionary([tables[0], panel], names=["human", "panel"]).report.in_every_file == 1

@@ -45,3 +45,16 @@ def test_patients_dataset__refuses_tables_without_common_patients() -> None:
     bulk = BulkTable(pd.DataFrame([[1.0]], index=["p9"], columns=["A"]), np.array([""]), "genes x patients")
     with pytest.raises(InputError, match="None is"):
         patients_dataset(pd.DataFrame({"age": [1.0]}, index=["p1"]), bulk)
+
+
+def test_ingest_patients__keeps_the_names_of_those_left_out(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("patient,time,event\np1,1,1\np2,,\np3,3,0\n")
+    (tmp_path / "e.csv").write_text("gene,p1,p2\nCD44,1,2\n")
+    columns = ClinicalColumns(durations=("time",), events=("event",), required=("time",))
+    path = ingest_patients(
+        tmp_path / "s.zarr", cohort="bulk", clinical=tmp_path / "c.csv", expression=tmp_path / "e.csv", columns=columns
+    )
+    patients = open_patients(path, cohort="bulk")
+    assert patients["patient"].to_numpy().tolist() == ["p1"]
+    assert patients.attrs["patients_without_required"] == ["p2"]
+    assert patients.attrs["patients_without_expression"] == ["p3"]

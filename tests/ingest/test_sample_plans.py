@@ -79,3 +79,9 @@ def test_plan_ingest__refuses_columns_that_are_nowhere_or_twice(merged: Path) ->
         plan([{"sample": "m", "path": merged}], keep_columns={"patient_id": "patient"})
     with pytest.raises(InputError, match="both give: patient"):
         plan([{"sample": "m", "path": merged, "patient": "p"}], keep_columns={"donor": "patient"})
+
+
+@pytest.mark.parametrize("kept", [{"donor": "who", "age": "who"}, {"donor": "cell_key"}])
+def test_plan_ingest__refuses_kept_columns_that_would_overwrite_others(merged: Path, kept: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="names of their own"):
+        plan([{"sample": "m", "path": merged}], keep_columns=kept)

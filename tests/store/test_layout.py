@@ -101,7 +101,7 @@ def test_open_array__leaves_the_configuration_of_zarr_alone(tmp_path):
     before = zarr.config.get("codec_pipeline.path")
     array = open_array(tmp_path / "a", pipeline=FAST_PIPELINE)
     assert zarr.config.get("codec_pipeline.path") == before
-    assert type(array.async_array.codec_pipeline).__name__ == FAST_PIPELINE.rpartition(".")[2]
+    assert type(array._async_array.codec_pipeline).__name__ == FAST_PIPELINE.rpartition(".")[2]
     assert array[:].tolist() == [1, 1, 1, 1]
 
 
