@@ -130,9 +130,7 @@ def test_read_aliases__reads_a_real_table(reference_folder: Path, tmp_path: Path
 def test_build_gene_dictionary__refuses_a_match_by_chance() -> None:
     human = [f"GENE{number}" for number in range(1000)]
     mouse = [f"Gene{number}" for number in range(991)]
-    tables = [pd.DataFrame({"gene_id": "", "gene_symbol": [*names, *human[:9]]}) for names in (["ADA"], mouse)]
-    tables[0] = pd.DataFrame({"gene_id": "", "gene_symbol": human})
+    first = gene_table(symbols=human)
     with pytest.raises(GeneMismatchError, match=r"match 9 of the others.*different species"):
-        build_gene_dictionary(tables, names=["human", "mouse"])
-    panel = pd.DataFrame({"gene_id": "", "gene_symbol": ["GENE7", "OTHER"]})
-    assert build_gene_dictionary([tables[0], panel], names=["human", "panel"]).report.in_every_file == 1
+        build(first, gene_table(symbols=[*mouse, *human[:9]]))
+    assert build(first, gene_table(symbols=["GENE7", "OTHER"])).report.in_every_file == 1
