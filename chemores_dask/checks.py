@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from numbers import Integral, Real
 
 import pandas as pd
 import xarray as xr
@@ -44,6 +45,9 @@ def check_between(
     ParameterError
         Naming the limits.
     """
+    if not isinstance(value, Real):
+        message = f"The {parameter!r} parameter of {caller} must be a number. Got {value!r}."
+        raise ParameterError(message)
     too_low = minimum is not None and not value >= minimum
     too_high = maximum is not None and not value <= maximum
     if too_low or too_high:
@@ -54,6 +58,22 @@ def check_between(
         )
         message = f"The {parameter!r} parameter of {caller} must be {limits}. Got {value!r}."
         raise ParameterError(message)
+
+
+def check_whole(
+    value: int, *, parameter: str, caller: str, minimum: int | None = None, maximum: int | None = None
+) -> None:
+    """Refuse anything but a whole number between ``minimum`` and ``maximum`` (both allowed).
+
+    Raises
+    ------
+    ParameterError
+        Naming what was found, or the limits.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        message = f"The {parameter!r} parameter of {caller} must be a whole number. Got {value!r}."
+        raise ParameterError(message)
+    check_between(int(value), parameter=parameter, caller=caller, minimum=minimum, maximum=maximum)
 
 
 def check_columns(frame: pd.DataFrame, columns: Iterable[str], *, what: str, caller: str) -> None:

@@ -38,5 +38,5 @@ def perform(
         ("expression", patients.attrs["patients_without_expression"]),
     ):
         if names:
-            say(f"{len(names)} patients have no {lacked} and were left out: {', '.join(names)}")
+            say(f"Left out without {lacked}: {len(names)} ({', '.join(names)})")
     say(f"Store: {store}", f"Pipelines read it as patients/{cohort}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -17,6 +18,7 @@ from chemores_dask.kernels.group_sums import GroupSums, cube_sums, merge_group_s
 from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.single_cell.cell_rows import labels_of, planned_rows
+from chemores_dask.single_cell.normalize import check_target_sum
 from chemores_dask.stream.compute import compute
 from chemores_dask.stream.plan import Plan, check_fits
 from chemores_dask.stream.reduce import reduce_rows
@@ -105,9 +107,7 @@ def cohort_cube(cells: AnnData, *, sample: str, state: str | None = None, target
     if state == sample:
         message = f"The 'sample' and 'state' parameters of cohort_cube must be different columns. Got {sample!r} twice."
         raise ParameterError(message)
-    if not (np.isfinite(target_sum) and target_sum > 0):
-        message = f"The 'target_sum' parameter of cohort_cube must be positive and finite. Got {target_sum!r}."
-        raise ParameterError(message)
+    check_target_sum(target_sum, caller="cohort_cube")
     sample_codes, samples = coded(cells.obs[sample], caller="cohort_cube")
     if state is None:
         state_codes, states = np.zeros(cells.n_obs, dtype=np.int64), labels_of([ALL_CELLS])
@@ -164,16 +164,26 @@ def coded(column: pd.Series, *, caller: str) -> tuple[Vector, Vector]:
             "drop these cells or give them a label."
         )
         raise InputError(message)
-    values = (
-        column.cat.remove_unused_categories()
-        if isinstance(column.dtype, pd.CategoricalDtype)
-        else column.astype("category")
-    )
+    if column.dtype == np.float16:
+        # pandas does not sort half precision.
+        column = column.astype(np.float32)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        values = column.cat.remove_unused_categories()
+    else:
+        _check_labels(column, caller=caller)
+        values = column.astype("category")
     labels = [str(label) for label in values.cat.categories]
     if len(set(labels)) != len(labels):
         message = f"Labels in the column {column.name!r} must differ as text. Got {listed(values.cat.categories)}; rename some."
         raise InputError(message)
     return values.cat.codes.to_numpy().astype(np.int64), labels_of(labels)
+
+
+def _check_labels(column: pd.Series, *, caller: str) -> None:
+    odd = next((value for value in column if not isinstance(value, Hashable)), None)
+    if odd is not None:
+        message = f"Values in the column {column.name!r} must be text or numbers for {caller}. Found {odd!r}; write one label per cell."
+        raise InputError(message)
 
 
 def largest_group_count(codes: Vector, chunks: tuple[int, ...]) -> int:
@@ -218,6 +228,8 @@ def sample_columns(
     kept = {}
     for name in obs.columns:
         if name in skip or name in {"sample", "state", "gene", "cell_key"}:
+            continue
+        if obs[name].dtype == object and not all(isinstance(value, Hashable) for value in obs[name]):
             continue
         codes, _ = pd.factorize(obs[name], use_na_sentinel=False)
         if samples == 0 or np.any(codes != codes[first][sample_codes]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from anndata import AnnData
@@ -58,9 +59,7 @@ def log_normalize(cells: AnnData, *, target_sum: float = 1e4) -> AnnData:
     array([[1.3863, 0.6931],
            [0.    , 0.    ]], dtype=float32)
     """
-    if not (np.isfinite(target_sum) and target_sum > 0):
-        message = f"The 'target_sum' parameter of log_normalize must be positive and finite. Got {target_sum!r}."
-        raise ParameterError(message)
+    check_target_sum(target_sum, caller="log_normalize")
     rows, _ = planned_rows(cells, caller="log_normalize")
     return AnnData(
         X=map_rows(rows, _LogScale(float(target_sum)), dtype=np.float32),
@@ -70,6 +69,19 @@ def log_normalize(cells: AnnData, *, target_sum: float = 1e4) -> AnnData:
         varm={name: value.copy() for name, value in cells.varm.items()},
         uns={**cells.uns, "log1p": {"target_sum": float(target_sum)}},
     )
+
+
+def check_target_sum(target_sum: float, *, caller: str) -> None:
+    """Refuse a total that cells cannot be scaled to.
+
+    Raises
+    ------
+    ParameterError
+        If it is not positive and finite.
+    """
+    if not (isinstance(target_sum, Real) and np.isfinite(target_sum) and target_sum > 0):
+        message = f"The 'target_sum' parameter of {caller} must be positive and finite. Got {target_sum!r}."
+        raise ParameterError(message)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from anndata import AnnData
 from scipy.linalg import cholesky, eigh, solve_triangular
 
 from chemores_dask.aliases import Matrix, Vector
-from chemores_dask.checks import check_between, check_columns, listed
+from chemores_dask.checks import check_columns, check_whole, listed
 from chemores_dask.errors import GeneMismatchError, InputError, ParameterError
 from chemores_dask.kernels.blas_threads import single_blas_thread
 from chemores_dask.kernels.cross_products import (
@@ -24,7 +24,8 @@ from chemores_dask.kernels.cross_products import (
 )
 from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.results_spec import Variable, declare, make_result
-from chemores_dask.stream import as_rows, check_fits, compute, map_rows, plan_rows, reduce_rows
+from chemores_dask.single_cell.cell_rows import planned_rows
+from chemores_dask.stream import compute, map_rows, reduce_rows
 
 ALGORITHM_REVISION = 1
 
@@ -129,16 +130,14 @@ def pca(
     >>> abs(pca(cells, components=1)["pca_scores"].values.ravel()).round(6).tolist()
     [2.0, 0.0, 2.0]
     """
-    rows = as_rows(cells.X)
     positions, names = _chosen_genes(cells, genes)
-    _check_components(components, cells=rows.shape[0], genes=len(names))
+    _check_components(components, cells=cells.n_obs, genes=len(names))
     basis = _orthonormal_basis(_covariates(cells.obs, regress))
-    _check_directions(components, cells=rows.shape[0], rank=basis.shape[1], regress=regress)
+    _check_directions(components, cells=cells.n_obs, rank=basis.shape[1], regress=regress)
     state_bytes = 8 * len(names) * (len(names) + basis.shape[1])
     # The plan counts two states itself.
     state_bytes *= STATES_PER_TASK // 2
-    plan = plan_rows(rows, nonzeros_per_row=cells.uns.get("nonzeros_per_cell"), state_bytes=state_bytes)
-    check_fits(plan)
+    rows, _ = planned_rows(cells, caller="pca", state_bytes=state_bytes)
     reduction = Reduction(block=CrossProductBlock(positions), merge=merge_cross_products)
     (sums,) = compute(reduce_rows(rows, reduction, columns={BASIS: basis}))
     fit = _fit(sums, components=components, scale=scale)
@@ -207,6 +206,9 @@ def _chosen_genes(cells: AnnData, genes: Sequence[str] | Vector | None) -> tuple
     names = cells.var_names
     if genes is None:
         chosen = np.ones(len(names), dtype=bool)
+    elif isinstance(genes, str):
+        message = f"The 'genes' parameter of pca must be a list of names. Got {genes!r}; pass [{genes!r}]."
+        raise ParameterError(message)
     elif np.asarray(genes).dtype == bool:
         chosen = np.asarray(genes)
         if chosen.shape != (len(names),):
@@ -234,7 +236,7 @@ def _check_components(components: int, *, cells: int, genes: int) -> None:
     if cells < 2:
         message = f"pca needs at least 2 cells. Got {cells}."
         raise InputError(message)
-    check_between(components, parameter="components", caller="pca", minimum=1, maximum=min(cells - 1, genes))
+    check_whole(components, parameter="components", caller="pca", minimum=1, maximum=min(cells - 1, genes))
 
 
 def _check_directions(components: int, *, cells: int, rank: int, regress: Sequence[str]) -> None:
@@ -257,6 +259,9 @@ def _covariates(obs: pd.DataFrame, regress: Sequence[str]) -> Matrix:
 
 
 def _covariate(column: pd.Series, *, name: str) -> Matrix:
+    if pd.api.types.is_complex_dtype(column):
+        message = f"Covariates of pca must be real numbers or text. {name!r} holds complex numbers; leave it out."
+        raise InputError(message)
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     values = column.to_numpy(dtype=np.float64, na_value=np.nan) if numeric else None
     absent = int(column.isna().sum()) if values is None else int((~np.isfinite(values)).sum())

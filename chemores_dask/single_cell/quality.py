@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -85,7 +86,7 @@ class QualityLimits:
         for field in fields(self):
             value = getattr(self, field.name)
             largest = 1.0 if field.name.endswith("_share") else np.inf
-            if value is not None and not 0 <= value <= largest:
+            if value is not None and not (isinstance(value, Real) and 0 <= value <= largest):
                 message = f"The limit {field.name!r} must lie between 0 and {largest:g}. Got {value!r}."
                 raise ParameterError(message)
         for quantity in ("total", "detected_genes"):

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from chemores_dask.aliases import Vector
-from chemores_dask.checks import check_between, check_one_of, check_variables
+from chemores_dask.checks import check_one_of, check_variables, check_whole
 from chemores_dask.errors import InputError, ParameterError
 from chemores_dask.kernels.histograms import bin_numbers, histogram
 from chemores_dask.kernels.natural_breaks import goodness_of_fit, natural_breaks
@@ -111,7 +111,7 @@ def score_states(
     """
     check_variables(scores, ["cell_score"], dims=("cell", "gene_set"), what="scores", caller="score_states")
     check_one_of(gene_set, scores["gene_set"].to_numpy().tolist(), parameter="gene_set", caller="score_states")
-    check_between(classes, parameter="classes", caller="score_states", minimum=2, maximum=BINS)
+    check_whole(classes, parameter="classes", caller="score_states", minimum=2, maximum=BINS)
     if isinstance(labels, str) or len(labels) != 2 or len(set(labels)) != 2:
         message = f"The 'labels' parameter of score_states must be two different names. Got {labels!r}."
         raise ParameterError(message)

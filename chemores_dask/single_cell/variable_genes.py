@@ -10,8 +10,8 @@ import xarray as xr
 from anndata import AnnData
 
 from chemores_dask.aliases import Block, Columns, Matrix, Rows, Vector
-from chemores_dask.checks import check_columns, check_one_of, listed
-from chemores_dask.errors import InputError, ParameterError
+from chemores_dask.checks import check_columns, check_one_of, check_whole, listed
+from chemores_dask.errors import InputError
 from chemores_dask.kernels.group_sums import GroupSums, merge_group_sums
 from chemores_dask.kernels.loess import loess_trend
 from chemores_dask.kernels.moments import (
@@ -111,9 +111,7 @@ def variable_genes(cells: AnnData, *, method: str, genes: int = 2000, batch: str
     .. [2] Satija R et al. (2015). Spatial reconstruction of single-cell gene expression data. Nature Biotechnology 33:495-502.
     """
     check_one_of(method, METHODS, parameter="method", caller="variable_genes")
-    if isinstance(genes, bool) or not isinstance(genes, (int, np.integer)) or genes < 1:
-        message = f"The 'genes' parameter of variable_genes must be a whole number of at least 1. Got {genes!r}."
-        raise ParameterError(message)
+    check_whole(genes, parameter="genes", caller="variable_genes", minimum=1)
     codes, batches = _batches(cells, batch)
     bytes_per_gene = _SUMS_BYTES if method == "seurat_v3" else _MOMENTS_BYTES
     rows, _ = planned_rows(cells, caller="variable_genes", state_bytes=bytes_per_gene * cells.n_vars * len(batches))

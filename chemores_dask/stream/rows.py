@@ -40,8 +40,15 @@ def as_rows(matrix: Rows | sp.spmatrix | sp.sparray | np.ndarray, *, rows_per_bl
     Raises
     ------
     InputError
-        If rows are cut into several column blocks, or block sizes are unknown.
+        If rows are cut into several column blocks, block sizes are unknown, or values are not real numbers.
     """
+    if not (hasattr(matrix, "ndim") and hasattr(matrix, "dtype")):
+        message = (
+            f"Rows come from a Dask array or a matrix in memory. Got a {type(matrix).__name__}; for cells opened in backed mode call "
+            "to_memory(), or write them into a store."
+        )
+        raise InputError(message)
+    _check_real(matrix.dtype)
     if isinstance(matrix, da.Array):
         return _whole_rows(matrix)
     if matrix.ndim != 2:
@@ -50,7 +57,7 @@ def as_rows(matrix: Rows | sp.spmatrix | sp.sparray | np.ndarray, *, rows_per_bl
     if rows_per_block is not None and rows_per_block < 1:
         message = f"The 'rows_per_block' parameter of as_rows must be at least 1. Got {rows_per_block}."
         raise ParameterError(message)
-    block = sp.csr_matrix(matrix)
+    block = sp.csr_matrix(_plain(matrix))
     cells, genes = block.shape
     size = rows_per_block or max(cells, 1)
     chunks = _row_chunks(cells, size)
@@ -144,10 +151,24 @@ def map_rows(
 
 def as_csr(block: Any) -> Block:
     """A block as the kernels want it: ``csr_matrix`` with 32-bit indices, sorted within rows, no duplicates."""
-    matrix = block if isinstance(block, sp.csr_matrix) else sp.csr_matrix(block)
+    matrix = _plain(block)
+    matrix = matrix if isinstance(matrix, sp.csr_matrix) else sp.csr_matrix(matrix)
     if not matrix.has_canonical_format:
         matrix = matrix.copy()
         matrix.sum_duplicates()
+    return matrix
+
+
+def _check_real(dtype: np.dtype) -> None:
+    if dtype.kind not in "fiub":
+        message = f"A matrix of cells by genes must hold real numbers. Got the type {dtype}; convert it first, for example with astype('float32')."
+        raise InputError(message)
+
+
+def _plain(matrix: Any) -> Any:
+    """The matrix in a type that sparse matrices and kernels know: neither half nor extended precision."""
+    if matrix.dtype.kind == "f" and matrix.dtype.itemsize not in (4, 8):
+        return matrix.astype(np.float32 if matrix.dtype.itemsize < 4 else np.float64)
     return matrix
 
 

@@ -45,31 +45,35 @@ def test_cox_scan__has_uniform_p_values_over_genes(event_share, patients):
     panel = gene_panel(1700, seed=1)
     gene_sets = planted_gene_sets(panel, seed=1)
     design = SimulationDesign(genes=1700, bulk_genes=1500, bulk_patients=patients, event_share=event_share).null()
-    wald, ratio = [], []
+    wald, ratio, discoveries = [], [], 0
     for seed in range(5):
         cohort = bulk_patients(panel, gene_sets, design=design, seed=seed)
         found = cox_scan(cohort, duration="time", event="event")
         assert not found["cox_status"].any()
         assert_uniform(found["cox_p_value"])
-        # With independent genes and no effect, the false discovery rate is the chance of calling anything at all.
-        assert (found["cox_q_value"] < 0.01).sum() == 0
+        # Where nothing is true, the false discovery rate is the chance of calling anything at all.
+        discoveries += bool((found["cox_q_value"] < LEVEL).any())
         wald.append(found["cox_p_value"].to_numpy())
         ratio.append(found["cox_likelihood_ratio_p_value"].to_numpy())
     assert_uniform(np.concatenate(wald))
     assert_uniform(np.concatenate(ratio))
+    assert discoveries <= stats.binom.ppf(1 - DOUBT, 5, LEVEL)
 
 
 @pytest.mark.slow
 def test_cox_scan__has_uniform_p_values_beside_a_covariate_that_matters():
-    panel = gene_panel(1200, seed=2)
+    panel = gene_panel(400, seed=2)
     gene_sets = planted_gene_sets(panel, seed=2)
-    design = SimulationDesign(genes=1200, bulk_genes=1100, bulk_patients=250, stemness_hazard=0.8)
-    cohort = bulk_patients(panel, gene_sets, design=design, seed=2)
-    score = mean_zscore(cohort, gene_sets)["patient_score"].sel(gene_set="stemness").to_numpy()
-    cohort = cohort.assign(score=("patient", score))
-    found = cox_scan(cohort, duration="time", event="event", covariates=["score"])
-    unplanted = [gene for gene in found["gene"].to_numpy() if gene not in gene_sets["stemness"].genes]
-    assert_uniform(found["cox_p_value"].sel(gene=unplanted))
+    design = SimulationDesign(genes=400, bulk_genes=320, bulk_patients=150, stemness_hazard=0.8)
+    p_values = []
+    # Few genes of many cohorts: those of one cohort share its outcome, and with it the chance deviation of their spread.
+    for seed in range(150):
+        cohort = bulk_patients(panel, gene_sets, design=design, seed=seed)
+        score = mean_zscore(cohort, gene_sets)["patient_score"].sel(gene_set="stemness").variable
+        genes = list(gene_sets["decoy_1"].genes[:4])
+        beside = cohort.sel(gene=genes).assign(score=score)
+        p_values.append(cox_scan(beside, duration="time", event="event", covariates=["score"])["cox_p_value"].to_numpy())
+    assert_uniform(np.concatenate(p_values))
 
 
 @pytest.mark.slow

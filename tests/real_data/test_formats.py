@@ -38,7 +38,9 @@ def paths(singlecell, tmp_path_factory):
 def human(paths, tmp_path_factory):
     """One sheet with a 10x file with antibodies, a 10x folder, the same as a file, and an AnnData."""
     folder = tmp_path_factory.mktemp("human")
-    rows = [f"{name},{paths[name]},{kind}" for name, kind in zip(paths, ["pbmc", "chr21", "chr21", "lung"], strict=False)]
+    rows = [
+        f"{name},{paths[name]},{kind}" for name, kind in zip(paths, ["pbmc", "chr21", "chr21", "lung"], strict=False)
+    ]
     (folder / "samples.csv").write_text("\n".join(["sample,path,tissue", *rows]) + "\n")
     return ingest(folder / "samples.csv", folder / "cohort.zarr"), anndata.read_zarr(folder / "cohort.zarr" / "cells")
 
@@ -112,7 +114,7 @@ def test_ingest__refuses_mouse_beside_human(paths, tmp_path):
             "242.49 .cell MGH54_P2_C12, gene A2M.*not whole",
         ),
         ("scverse+scanpy/10x-10k-subset.zarr", FormatError, "Found a zarr store"),
-        ("pypi/krumsiek11.txt", FormatError, "."),
+        ("pypi/krumsiek11.txt", FormatError, "separated by tabs, commas or semicolons"),
     ],
 )
 def test_ingest__refuses_what_are_no_counts(singlecell, tmp_path, path, error, reason):

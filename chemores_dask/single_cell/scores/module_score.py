@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import add
 
 import numpy as np
@@ -12,14 +12,15 @@ import xarray as xr
 from anndata import AnnData
 
 from chemores_dask.aliases import Seed, Vector
-from chemores_dask.checks import check_between, check_one_of, listed
+from chemores_dask.checks import check_between, check_one_of, check_whole, listed
 from chemores_dask.errors import GeneMismatchError, InputError, ParameterError
 from chemores_dask.gene_sets import GeneSet, GeneSets, measured
 from chemores_dask.kernels.cross_products import ColumnSumsBlock, WeightedSumsBlock
 from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.randomness import cell_keys, cell_uniforms, spawn
 from chemores_dask.results_spec import Variable, declare, make_result
-from chemores_dask.stream import as_rows, check_fits, compute, map_rows, plan_rows, reduce_rows
+from chemores_dask.single_cell.cell_rows import planned_rows
+from chemores_dask.stream import check_fits, compute, map_rows, reduce_rows
 
 ALGORITHM_REVISION = 1
 
@@ -40,6 +41,8 @@ DEFAULTS: Mapping[str, tuple[int, int]] = {"seurat": (24, 100), "scanpy": (25, 5
 """Bins and controls as published."""
 
 SCANPY_SEED_LIMIT = 2**32
+
+SMALLEST_EXPONENT = -250
 
 MEAN_DIGITS = 12
 """Digits of a mean that decide its bin: rounding, which depends on the cutting into blocks, must not order equal means."""
@@ -128,18 +131,15 @@ def module_score(
     default_bins, default_controls = DEFAULTS[method]
     bins = default_bins if bins is None else bins
     controls = default_controls if controls is None else controls
-    rows = as_rows(cells.X)
     names = cells.var_names.to_numpy().astype(str)
     _check_input(cells, gene_sets, bins=bins, controls=controls)
     _check_seed(seed, method=method)
+    check_between(minimum_share, parameter="minimum_share", caller="module_score", minimum=0.0, maximum=1.0)
     known = frozenset(names)
     used = [_measured(gene_set, known, minimum_share=minimum_share) for gene_set in gene_sets]
-    plan = plan_rows(
-        rows,
-        nonzeros_per_row=cells.uns.get("nonzeros_per_cell"),
-        state_bytes=8 * max(max(rows.chunks[0]) * len(used), len(names)),
-    )
-    check_fits(plan)
+    rows, plan = planned_rows(cells, caller="module_score")
+    state_bytes = 8 * max(max(rows.chunks[0]) * len(used), len(names))
+    check_fits(replace(plan, task_bytes=plan.task_bytes + 2 * state_bytes))
     means = _gene_means(rows)
     chooser = _seurat_controls if method == "seurat" else _scanpy_controls
     choose = chooser(names, means, bins=bins, controls=controls, seed=seed)
@@ -263,8 +263,9 @@ def _gene_means(rows: object) -> Vector:
         )
         raise InputError(message)
     exponents = np.floor(np.log10(np.abs(means), where=means != 0, out=np.zeros_like(means)))
-    scale = 10.0 ** (MEAN_DIGITS - 1 - exponents)
-    return np.where(np.isfinite(scale) & (scale > 0), np.round(means * scale) / scale, means)
+    # Means below 1e-250 are left as they are: the scale would overflow.
+    scale = 10.0 ** np.where(exponents < SMALLEST_EXPONENT, 0.0, MEAN_DIGITS - 1 - exponents)
+    return np.where(exponents < SMALLEST_EXPONENT, means, np.round(means * scale) / scale)
 
 
 def _measured(gene_set: GeneSet, known: frozenset[str], *, minimum_share: float) -> GeneSet:
@@ -289,11 +290,15 @@ def _check_input(cells: AnnData, gene_sets: GeneSets, *, bins: int, controls: in
             f"Names of genes must be unique. Found more than once: {listed(twice)}; call var_names_make_unique() first."
         )
         raise InputError(message)
-    check_between(bins, parameter="bins", caller="module_score", minimum=2, maximum=max(cells.n_vars, 2))
-    check_between(controls, parameter="controls", caller="module_score", minimum=1)
+    if cells.n_vars < 2:
+        message = f"module_score needs genes to choose controls from. Got {cells.n_vars}; pass cells with all their genes."
+        raise InputError(message)
+    check_whole(bins, parameter="bins", caller="module_score", minimum=2, maximum=cells.n_vars)
+    check_whole(controls, parameter="controls", caller="module_score", minimum=1)
 
 
 def _check_seed(seed: Seed, *, method: str) -> None:
+    check_whole(seed, parameter="seed", caller="module_score")
     if method == "scanpy" and not 0 <= seed < SCANPY_SEED_LIMIT:
         message = (
             f"The 'seed' parameter of module_score must lie between 0 and 2**32 - 1 for method 'scanpy'. Got {seed}."
