@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from numbers import Integral, Real
+from typing import cast
 
 import pandas as pd
 import xarray as xr
@@ -36,7 +37,7 @@ def check_one_of(value: object, options: Collection[object], *, parameter: str, 
 
 
 def check_between(
-    value: float, *, parameter: str, caller: str, minimum: float | None = None, maximum: float | None = None
+    value: object, *, parameter: str, caller: str, minimum: float | None = None, maximum: float | None = None
 ) -> None:
     """Refuse a number outside ``minimum`` and ``maximum`` (both allowed), or one that is not a number.
 
@@ -48,8 +49,9 @@ def check_between(
     if not isinstance(value, Real):
         message = f"The {parameter!r} parameter of {caller} must be a number. Got {value!r}."
         raise ParameterError(message)
-    too_low = minimum is not None and not value >= minimum
-    too_high = maximum is not None and not value <= maximum
+    number = cast("float", value)
+    too_low = minimum is not None and not number >= minimum
+    too_high = maximum is not None and not number <= maximum
     if too_low or too_high:
         limits = " and ".join(
             text
@@ -61,7 +63,7 @@ def check_between(
 
 
 def check_whole(
-    value: int, *, parameter: str, caller: str, minimum: int | None = None, maximum: int | None = None
+    value: object, *, parameter: str, caller: str, minimum: int | None = None, maximum: int | None = None
 ) -> None:
     """Refuse anything but a whole number between ``minimum`` and ``maximum`` (both allowed).
 

@@ -19,7 +19,6 @@
         ChecksumError                    bytes on disk are not those that were written
       ResourceError
         BlockTooLargeError (MemoryError) a task would not fit into memory
-        NoClusterError                   no scheduler could be reached
       WorkflowError
         PipelineFileError                a pipeline file does not parse
         UnknownStepError                 a step names an analysis that does not exist
@@ -109,10 +108,6 @@ class ResourceError(ChemoresError):
 # MemoryError comes first: it makes its own objects, and tracebacks that travel between workers (tblib) would not rebuild one otherwise.
 class BlockTooLargeError(MemoryError, ResourceError):
     """A task would not fit into memory."""
-
-
-class NoClusterError(ResourceError):
-    """No scheduler could be reached."""
 
 
 class WorkflowError(ChemoresError):

@@ -1,7 +1,7 @@
 """Random numbers that belong to a seed and a cell, never to a block or a worker.
 
 Every draw is a function of ``(seed, cell key, position)``, so any blocking, any order of rows and any number of workers give the
-same bits. The generator is the SplitMix64 finaliser, applied to a counter.
+same bits. The generator is the SplitMix64 finalizer, applied to a counter.
 
 References
 ----------

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from chemores_dask.cli.terminal import say, show_table, size_text
-from chemores_dask.workflow.inventory import folder_bytes, take_inventory
+from chemores_dask.store.cohort_store import folder_bytes
+from chemores_dask.workflow.inventory import take_inventory
 
 
 def perform(store: Path) -> None:

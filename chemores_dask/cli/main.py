@@ -18,7 +18,7 @@ import typer
 from chemores_dask.cli.terminal import TellingErrors, say
 
 DEBUG = "--debug"
-DEFAULT_PIPELINE = Path("pipelines") / "tall_relapse"
+DEFAULT_PIPELINE = Path("tall_relapse")
 
 app = typer.Typer(
     name="chemores",
@@ -145,7 +145,8 @@ def run(
 ) -> None:
     """Run a pipeline and write its report. Steps that are done are not run again."""
     if out is None and not dry_run:
-        raise typer.BadParameter("is required unless there is --dry-run.", param_hint="--out")  # noqa: EM101
+        message = "is required unless there is --dry-run."
+        raise typer.BadParameter(message, param_hint="--out")
     _perform("run", pipeline, store=store, out=out, dry_run=dry_run, gene_sets=gene_sets, claims=claims, seed=seed)
 
 

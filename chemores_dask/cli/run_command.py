@@ -10,6 +10,7 @@ from chemores_dask.cli.terminal import say, show_table, size_text
 from chemores_dask.gene_sets import GeneSets
 from chemores_dask.ingest.gmt_file import read_gmt
 from chemores_dask.report.document import check_sections, write_report
+from chemores_dask.workflow.catalogue import find_analysis
 from chemores_dask.workflow.claims import read_claims
 from chemores_dask.workflow.pipeline_file import read_pipeline
 from chemores_dask.workflow.record import ClaimOutcome, RunRecord
@@ -44,6 +45,8 @@ def perform(
 def adapted_pipeline(path: Path, *, gene_sets: Path | None, seed: int | None) -> Pipeline:
     """Read a pipeline, check its sections, and put the user's gene sets and seed into it."""
     pipeline = read_pipeline(path)
+    for step in pipeline.steps:
+        find_analysis(step.analysis, step=step.name)
     analyses = {step.name: step.analysis for step in pipeline.steps}
     check_sections(pipeline.sections, analyses=analyses)
     if gene_sets is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from rich.text import Text
 from chemores_dask.errors import ChemoresError
 
 INTERRUPTED = 130
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 WIDTH_OF_FILES = 240
 """Lines of tables are folded at the width of a terminal; in files and pipes hardly at all."""
 
@@ -55,9 +57,9 @@ def complain(*lines: object) -> None:
         sys.stderr.write(safe(line) + "\n")
 
 
-def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
+def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table to standard output."""
-    table = Table(title=Text(safe(title)) if title else None, title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for heading in headings:
         table.add_column(Text(safe(heading)), overflow="fold", header_style="bold")
     for row in rows:
@@ -113,6 +115,12 @@ def _described(error: Exception) -> list[str]:
         return [f"Error: {error}", *notes]
     if isinstance(error, OSError):
         place = f" ({error.filename})" if error.filename is not None else ""
+        if error.errno in NO_SPACE:
+            return [
+                f"Error: The disk must have room for what is written. Found: {error.strerror}{place}; free some space and run the "
+                "same command again, it goes on from what is finished.",
+                *notes,
+            ]
         return [f"Error: {error.strerror or error}{place}", *notes]
     unexpected = f"Error: something unexpected happened. {type(error).__name__}: {error}"
     return [unexpected, *notes, "Run the same command with --debug to see where."]

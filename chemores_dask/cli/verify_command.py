@@ -1,21 +1,35 @@
-"""``chemores verify``: hold the counts on disk against their checksums."""
+"""``chemores verify``: hold what is on disk against its checksums."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from chemores_dask.cli.terminal import complain, say, show_table
+from chemores_dask.store.cells import check_complete
+from chemores_dask.store.layout import existing_root
+from chemores_dask.store.table_files import damaged_tables
 from chemores_dask.store.verification import verify_cells
 
 
 def perform(store: Path) -> None:
-    """Read every shard again; exit code 1 if one is not as it was written."""
-    damaged = verify_cells(store)
-    if damaged:
-        rows = [(damage.file, damage.reason, ", ".join(damage.samples)) for damage in damaged]
-        show_table(("shard", "what is wrong", "samples"), rows)
-        complain(
-            f"Error: {len(damaged)} shards are not as they were written. Restore them from a backup, or ingest again."
-        )
-        raise SystemExit(1)
-    say("All shards are as they were written.")
+    """Read tables and shards again; exit code 1 if one is not as it was written."""
+    check_complete(existing_root(store))
+    tables = damaged_tables(store)
+    if tables:
+        # They say which cells and samples lie in a shard; without them damage of shards cannot be named.
+        _refuse([(damage.file, damage.reason, "") for damage in tables], what="files of tables")
+    shards = verify_cells(store)
+    if shards:
+        rows = [(damage.file, damage.reason, ", ".join(damage.samples)) for damage in shards]
+        _refuse(rows, what="shards")
+    say("All shards and tables are as they were written.")
+
+
+def _refuse(rows: Sequence[tuple[Path, str, str]], *, what: str) -> None:
+    show_table(("file", "what is wrong", "samples"), rows)
+    complain(
+        f"Error: What is on disk must be as it was written. Damaged {what}: {len(rows)}. "
+        "Restore them from a backup, or ingest again into another store."
+    )
+    raise SystemExit(1)

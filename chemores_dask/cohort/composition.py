@@ -115,7 +115,8 @@ def paired_composition(
     MissingVariableError
         If the cube lacks a variable.
     InputError
-        If the state or a stage is not in the cube, the state has no cell in any paired patient, or no patient has cells at both stages.
+        If the state or a stage is not in the cube, the state has no cell, or all cells, in all paired patients, or no patient has cells
+        at both stages.
 
     Warns
     -----
@@ -126,7 +127,10 @@ def paired_composition(
 
     Notes
     -----
-    Passes over the counts: 0 (the cube is the only input). A share is relative: it rises when other states shrink.
+    Passes over the counts: 0 (the cube is the only input). A share is relative: it rises when other states shrink. The added halves pull
+    the log odds of rare states towards even odds, the more so the fewer cells there are: where a state is expected in fewer than about
+    three cells and one stage has several times the cells of the other, tests of the log odds err more often than they say (8 % at a level of
+    5 %, for 1.4 % of 100 and of 700 cells); ``composition_share_t_p_value`` does not.
 
     References
     ----------
@@ -210,11 +214,14 @@ def _pairs(cube: xr.Dataset, state: str, columns: tuple[str, str], stages: tuple
     check_variables(cube, ["cube_cells"], dims=("sample", "state"), what="the cube", caller="paired_composition")
     check_variables(cube, columns, dims=("sample",), what="the cube", caller="paired_composition")
     states = [str(label) for label in cube["state"].to_numpy()]
+    if len(set(states)) != len(states):
+        message = f"The states of the cube must have different names in paired_composition. Got {listed(states)}; rename some."
+        raise InputError(message)
     if state not in states:
         message = f"The state of paired_composition must be in the cube. Got {state!r}; present: {listed(states)}."
         raise InputError(message)
     cells, patient, stage = compute(cube["cube_cells"].data, *(cube[column].data for column in columns))
-    cells, labels = np.asarray(cells), pd.DataFrame({"patient": patient, "stage": stage})
+    cells, labels = _whole_cells(np.asarray(cells)), pd.DataFrame({"patient": patient, "stage": stage})
     unknown = labels["patient"].isna() | (labels["patient"].astype(str) == "")
     if unknown.any():
         message = f"Every sample of paired_composition must have a patient. {int(unknown.sum())} of {len(labels)} have no {columns[0]!r}."
@@ -237,6 +244,19 @@ def _pairs(cube: xr.Dataset, state: str, columns: tuple[str, str], stages: tuple
     return _check_pairs(np.array(names, dtype=object), found, total, state=state, stages=stages)
 
 
+def _whole_cells(cells: np.ndarray) -> np.ndarray:
+    if cells.dtype.kind not in "iu":
+        odd = ~((cells >= 0) & (cells == np.floor(cells)) & np.isfinite(cells))
+        if odd.any():
+            message = f"Numbers of cells must be whole and known in paired_composition. Found {listed(cells[odd])}; pass a cohort cube."
+            raise InputError(message)
+        cells = cells.astype(np.int64)
+    if (cells < 0).any():
+        message = f"Numbers of cells must not be negative in paired_composition. Found {listed(cells[cells < 0])}; pass a cohort cube."
+        raise InputError(message)
+    return cells
+
+
 def _check_pairs(names: Vector, found: np.ndarray, total: np.ndarray, *, state: str, stages: tuple[str, str]) -> _Pairs:
     paired = (total > 0).all(axis=1)
     dropped = [str(name) for name in names[~paired]]
@@ -248,6 +268,12 @@ def _check_pairs(names: Vector, found: np.ndarray, total: np.ndarray, *, state: 
         raise InputError(message)
     if not found[paired].any():
         message = f"The state {state!r} must have cells in some paired patient. It has none in {listed(names[paired])}."
+        raise InputError(message)
+    if (found[paired] == total[paired]).all():
+        message = (
+            f"paired_composition needs cells in other states than {state!r}, since a share is compared. All cells of all patients are in it; "
+            "pass a cube with all states."
+        )
         raise InputError(message)
     return _Pairs(names[paired], dropped, found[paired], total[paired])
 

@@ -10,7 +10,7 @@ from scipy.special import chdtrc, ndtr, ndtri
 
 from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.checks import check_between, check_variables
-from chemores_dask.cohort.outcome import check_outcome, design_matrix
+from chemores_dask.cohort.outcome import check_expression, check_outcome, design_matrix
 from chemores_dask.errors import InputError, TooFewEventsError
 from chemores_dask.kernels.cox import OK, STATUS_FLAGS, fit_efron, risk_order, standardize
 from chemores_dask.kernels.cox_columns import MINIMUM_EVENTS, scan_efron
@@ -104,7 +104,7 @@ def cox_scan(
     Passes over the counts: 0; over the expression: 1, computed. Memory: patients x genes per chunk x 8 bytes. A gene never raises;
     its status is ``constant`` (no variation while patients are at risk together), ``separated`` (the likelihood rises without
     end), ``not_converged``, ``collinear`` (it follows from the covariates), ``too_few_events`` (fewer than two) or ``infinite``
-    (a value is infinite).
+    (a value is infinite or beyond 1e100). Expression that is nowhere larger than 1e-100 counts as constant.
 
     References
     ----------
@@ -113,6 +113,7 @@ def cox_scan(
     check_between(max_iterations, parameter="max_iterations", caller="cox_scan", minimum=1)
     outcome = check_outcome(patients, duration=duration, event=event, caller="cox_scan")
     check_variables(patients, [expression], dims=_order(patients, expression), what="patients", caller="cox_scan")
+    check_expression(patients[expression], caller="cox_scan")
     matrix, terms = design_matrix(patients, covariates, caller="cox_scan")
     needed = max(MINIMUM_EVENTS, len(terms) + 2)
     if outcome.event.sum() < needed:

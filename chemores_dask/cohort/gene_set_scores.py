@@ -9,7 +9,7 @@ import xarray as xr
 
 from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.checks import check_between, check_variables, listed
-from chemores_dask.cohort.outcome import patient_names
+from chemores_dask.cohort.outcome import check_expression, patient_names
 from chemores_dask.errors import GeneMismatchError, InputError, MissingGenesWarning
 from chemores_dask.gene_sets import GeneSet, GeneSets, measured
 from chemores_dask.results_spec import Variable, declare, make_result
@@ -19,6 +19,9 @@ ALGORITHM_REVISION = 1
 
 MINIMUM_PATIENTS = 2
 CONSTANT_TOLERANCE = 1e-12
+
+LARGEST_VALUE = 1e100
+"""Expression beyond this is refused, and genes below its inverse count as constant: squares would overflow, or vanish."""
 
 RESULT = declare(
     Variable("patient_score", ("patient", "gene_set"), "f", unit="standard deviations of expression"),
@@ -102,6 +105,7 @@ def mean_zscore(
     positions = _positions(patients["gene"].to_numpy())
     kept = [measured(gene_set, positions, minimum_share=minimum_share) for gene_set in gene_sets]
     genes = list(dict.fromkeys(gene for gene_set in kept for gene in gene_set.genes))
+    check_expression(patients[expression], caller="mean_zscore")
     values = patients[expression].transpose("patient", "gene")[:, [positions[gene] for gene in genes]]
     (matrix,) = compute(values.data)
     zscores, varies = _zscores(np.array(matrix, dtype=float, order="C"), genes)
@@ -145,16 +149,17 @@ def _positions(genes: Vector) -> dict[str, int]:
 
 
 def _zscores(matrix: Matrix, genes: list[str]) -> tuple[Matrix, Vector]:
-    unknown = ~np.isfinite(matrix).all(axis=0)
+    largest = np.abs(matrix).max(axis=0)
+    unknown = ~(largest <= LARGEST_VALUE)
     if unknown.any():
         message = (
-            f"Expression must be known and finite in mean_zscore. Not so for: {listed(np.array(genes)[unknown])}; impute it, or leave "
+            f"Expression must be known, finite and below {LARGEST_VALUE:g} in mean_zscore. Not so for: {listed(np.array(genes)[unknown])}; impute it, or leave "
             "these genes or patients out."
         )
         raise InputError(message)
     centered = matrix - matrix.mean(axis=0)
     spread = centered.std(axis=0, ddof=1)
-    varies = spread > CONSTANT_TOLERANCE * np.abs(matrix).max(axis=0)
+    varies = (spread > CONSTANT_TOLERANCE * largest) & (largest >= 1 / LARGEST_VALUE)
     return centered / np.where(varies, spread, 1.0), varies
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Number
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,12 @@ from chemores_dask.stream import compute
 
 TIE_TOLERANCE = float(np.sqrt(np.finfo(float).eps))
 """Times closer than this (absolutely, or relative to the mean time) are the same time, as in R's ``aeqSurv``."""
+
+LARGEST_NUMBER = 1e100
+"""Numbers beyond this, and columns whose every number lies below its inverse, are refused: their squares are not numbers."""
+
+SHORTEST_FOLLOW_UP = 1e-6
+"""Where even the longest follow-up is shorter, the tolerance for ties would make different times the same."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +68,15 @@ def check_outcome(patients: xr.Dataset, *, duration: str, event: str, entry: str
     MissingVariableError
         If a variable is absent.
     InputError
-        If a patient occurs twice, a value is missing, infinite or negative, an event is neither 0 nor 1, or an entry is not before the
-        end of follow-up. Variable and patients are named.
+        If a patient occurs twice, a value is missing, infinite or negative, an event is neither 0 nor 1, an entry is not before the
+        end of follow-up, or the unit of time makes all follow-up vanish. Variable and patients are named.
     """
     names = patient_names(patients, caller=caller)
     wanted = [duration, event] + ([] if entry is None else [entry])
     values = _values(patients, wanted, caller=caller)
     time = _numbers(values[duration], duration, names, caller=caller)
     _refuse(time < 0, f"must not be negative in {caller}", duration, names, values[duration])
+    _check_unit(time, duration, least=SHORTEST_FOLLOW_UP, caller=caller)
     died = _numbers(values[event], event, names, caller=caller)
     _refuse((died != 0) & (died != 1), f"must be boolean, or 0 and 1, in {caller}", event, names, values[event])
     if entry is None:
@@ -104,6 +112,22 @@ def patient_names(patients: xr.Dataset, *, caller: str) -> Vector:
     return names
 
 
+def check_expression(expression: xr.DataArray, *, caller: str) -> None:
+    """Refuse expression that does not consist of real numbers.
+
+    Raises
+    ------
+    InputError
+        Naming the type that was found.
+    """
+    if expression.dtype.kind not in "fiub":
+        message = (
+            f"The variable {expression.name!r} of {caller} must hold real numbers. Found the type {expression.dtype}; convert it first, "
+            "for example with astype('float64')."
+        )
+        raise InputError(message)
+
+
 def check_groups(patients: xr.Dataset, name: str | None, *, caller: str) -> tuple[Vector, list[str]]:
     """Number the groups of a variable over ``patient``.
 
@@ -130,7 +154,7 @@ def check_groups(patients: xr.Dataset, name: str | None, *, caller: str) -> tupl
         return np.zeros(names.size, dtype=np.int64), ["all"]
     values = _values(patients, [name], caller=caller)[name]
     # Missing text is empty text in a store.
-    missing = pd.isna(values) | (values == "") if values.dtype.kind in "OUST" else pd.isna(values)
+    missing = pd.isna(values) | np.array([isinstance(value, str) and not value for value in values], dtype=bool)
     _refuse(missing, f"must be known for every patient in {caller}", name, names, values)
     if values.dtype.kind == "O":
         values = np.array([str(value) for value in values])
@@ -151,7 +175,7 @@ def check_strata(patients: xr.Dataset, strata: str | Sequence[str] | None, *, ca
 def design_matrix(patients: xr.Dataset, covariates: Sequence[str], *, caller: str) -> tuple[Matrix, list[str]]:
     """Turn clinical variables into columns of numbers.
 
-    Numbers and booleans are one column each. A text variable becomes an indicator ``name[level]`` for every level but the first in
+    Numbers and booleans are one column each, also where they come as objects. A text variable becomes an indicator ``name[level]`` for every level but the first in
     alphabetical order, which is the reference.
 
     Parameters
@@ -179,7 +203,7 @@ def design_matrix(patients: xr.Dataset, covariates: Sequence[str], *, caller: st
     values = _values(patients, covariates, caller=caller)
     columns, terms = [], []
     for name in covariates:
-        if values[name].dtype.kind in "OUS":
+        if _is_text(values[name]):
             codes, labels = check_groups(patients, name, caller=caller)
             columns += [codes == level for level in range(1, len(labels))]
             terms += [f"{name}[{label}]" for label in labels[1:]]
@@ -202,14 +226,39 @@ def _values(patients: xr.Dataset, names: Sequence[str], *, caller: str) -> dict[
 def _numbers(values: np.ndarray, name: str, names: Vector, *, caller: str) -> Vector:
     if values.dtype.kind not in "fiub":
         try:
-            values = np.array([np.nan if value is None else float(value) for value in values])
+            values = np.array([_number(value) for value in values], dtype=float)
         except (TypeError, ValueError) as error:
             error.add_note(f"variable: {name}")
             message = f"The variable {name!r} of {caller} must hold numbers. Found {listed(pd.unique(values))}; convert it first."
             raise InputError(message) from error
     numbers = values.astype(float)
     _refuse(~np.isfinite(numbers), f"must be known and finite for every patient in {caller}", name, names, values)
+    _check_unit(numbers, name, least=1 / LARGEST_NUMBER, caller=caller)
     return numbers
+
+
+def _number(value: object) -> float:
+    if isinstance(value, complex):
+        message = "a complex number"
+        raise TypeError(message)
+    return float("nan") if pd.isna(value) else float(value)  # type: ignore[arg-type]
+
+
+def _is_text(values: np.ndarray) -> bool:
+    """Whether a variable holds labels; numbers and booleans may come as objects."""
+    if values.dtype.kind != "O":
+        return values.dtype.kind in "US"
+    return not all(isinstance(value, Number) or pd.isna(value) for value in values)
+
+
+def _check_unit(numbers: Vector, name: str, *, least: float, caller: str) -> None:
+    largest = float(np.abs(numbers).max(initial=0.0))
+    if largest > LARGEST_NUMBER or 0 < largest < least:
+        message = (
+            f"The largest value of {name!r} must lie between {least:g} and {LARGEST_NUMBER:g} in {caller}. Found {largest:g}; "
+            "use another unit."
+        )
+        raise InputError(message)
 
 
 def _refuse(wrong: Vector, demand: str, name: str, names: Vector, values: np.ndarray) -> None:

@@ -75,18 +75,20 @@ def share_text(value: float) -> str:
 
     Returns
     -------
-    Text; one decimal below 10 %, and two below 1 %.
+    Text; one decimal below 10 %, and two below 1 %. Only all is 100 %: what is just below keeps a decimal.
 
     Examples
     --------
-    >>> [share_text(value) for value in (0.014, 0.26, 0.0008, 1.0)]
-    ['1.4 %', '26 %', '0.08 %', '100 %']
+    >>> [share_text(value) for value in (0.014, 0.26, 0.0008, 0.9973, 1.0)]
+    ['1.4 %', '26 %', '0.08 %', '99.7 %', '100 %']
     """
     if not math.isfinite(value):
         return MISSING
     percent = 100 * value
     if percent and abs(percent) < 0.01:
         return "< 0.01 %"
+    if 99.5 <= percent < 100:
+        return f"{percent:.1f} %" if percent < 99.95 else "> 99.9 %"
     digits = 0 if abs(percent) >= 9.95 or percent == 0 else 1 if abs(percent) >= 0.95 else 2
     return f"{percent:.{digits}f} %"
 

@@ -67,7 +67,8 @@ def quality_violins(quality: xr.Dataset) -> Figure:
     for axes, (variable, (label, logarithmic, limit)) in zip(panels, PANELS.items(), strict=True):
         _draw_panel(axes, quality[variable].values.astype(np.float64), rows=rows, keep=keep, logarithmic=logarithmic)
         _draw_limits(axes, limits if isinstance(limits, Mapping) else {}, limit)
-        dress(axes, x=label, grid="x")
+        unknown = variable == "cell_mitochondrial_share" and quality.attrs.get("mitochondrial_genes") == 0
+        dress(axes, x=f"{label} (no such gene found)" if unknown else label, grid="x")
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
     panels[0].set_yticks(range(len(names)), [shown_name(name) for name in names], fontsize=TICK)

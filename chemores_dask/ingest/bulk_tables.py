@@ -12,8 +12,8 @@ import pandas as pd
 
 from chemores_dask.checks import listed
 from chemores_dask.errors import FormatError, InputError
-from chemores_dask.ingest.gene_dictionary import ENSEMBL_VERSION, unique_names
-from chemores_dask.ingest.source import ENSEMBL, reading
+from chemores_dask.ingest.gene_dictionary import unique_names, without_version
+from chemores_dask.ingest.source import looks_like_ensembl, reading
 from chemores_dask.ingest.table_text import detect_delimiter, first_lines, open_bytes
 
 SYMBOL_NAMES = (
@@ -156,11 +156,15 @@ def _genes_in_rows(table: pd.DataFrame, matched: Mapping[str, str], patients: Se
             f"{listed(annotation.columns)}; add one."
         )
         raise FormatError(message)
-    symbols = next((texts[name] for name in SYMBOL_NAMES if name in texts and not _ensembl(texts[name])), None)
-    identifiers = next((texts[name] for name in IDENTIFIER_NAMES if name in texts and _ensembl(texts[name])), None)
+    symbols = next(
+        (texts[name] for name in SYMBOL_NAMES if name in texts and not looks_like_ensembl(texts[name])), None
+    )
+    identifiers = next(
+        (texts[name] for name in IDENTIFIER_NAMES if name in texts and looks_like_ensembl(texts[name])), None
+    )
     if symbols is None and identifiers is None:
         only = next(iter(texts.values()))
-        symbols, identifiers = (None, only) if _ensembl(only) else (only, None)
+        symbols, identifiers = (None, only) if looks_like_ensembl(only) else (only, None)
     values = table[list(matched)].rename(columns=dict(matched)).T
     return _finished(values, symbols, identifiers, patients=patients, path=path, orientation="genes x patients")
 
@@ -174,7 +178,7 @@ def _patients_in_rows(
     _check_single(list(owners), path)
     values = rows.drop(columns=column).set_axis(pd.Index(owners), axis=0)
     genes = pd.Series(values.columns, dtype=object)
-    symbols, identifiers = (None, genes) if _ensembl(genes) else (genes, None)
+    symbols, identifiers = (None, genes) if looks_like_ensembl(genes) else (genes, None)
     return _finished(values, symbols, identifiers, patients=patients, path=path, orientation="patients x genes")
 
 
@@ -187,7 +191,7 @@ def _finished(
     path: Path,
     orientation: str,
 ) -> BulkTable:
-    stripped = None if identifiers is None else identifiers.str.replace(ENSEMBL_VERSION, r"\1", regex=True)
+    stripped = None if identifiers is None else without_version(identifiers)
     labels = symbols if symbols is not None else stripped
     if stripped is not None and symbols is not None:
         labels = symbols.where((symbols != "") & (symbols != "nan"), stripped)
@@ -205,10 +209,6 @@ def _finished(
         raise InputError(message)
     gene_id = np.full(values.shape[1], "", dtype=object) if stripped is None else stripped.to_numpy(dtype=object)
     return BulkTable(numbers, gene_id, orientation)
-
-
-def _ensembl(names: pd.Series) -> bool:
-    return len(names) > 0 and bool(names.astype(str).str.match(ENSEMBL).mean() > 0.5)
 
 
 def _check_single(owners: Sequence[str], path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import pandas as pd
 from chemores_dask.checks import check_columns, listed
 from chemores_dask.errors import InputError
 from chemores_dask.ingest.source import reading
-from chemores_dask.ingest.table_text import detect_delimiter, first_lines, open_bytes
+from chemores_dask.ingest.table_text import read_texts
 
 PATIENT_NAMES = (
     "patient", "patient_id", "patientid", "target_usi", "target usi", "usi", "bcr_patient_barcode", "submitter_id",
@@ -181,10 +180,7 @@ def events(values: pd.Series, *, name: str, where: str) -> pd.Series:
 
 def _read_text(path: Path, patient: str | None) -> pd.DataFrame:
     with reading(path):
-        delimiter = detect_delimiter(path, first_lines(path, 1))
-        with open_bytes(path) as file:
-            text = file.read().decode("utf-8-sig")
-        table = pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False, index_col=False)
+        table = read_texts(path)
     table.columns = [str(name).strip() for name in table.columns]
     unnamed = [name for name in table.columns if name == "" or name.startswith("Unnamed: ")]
     if len(unnamed) == 1 and table.columns[0] == unnamed[0] and len(table.columns) > 1:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,9 @@ from chemores_dask.ingest.sample_plans import IngestPlan, SamplePlan, plan_inges
 from chemores_dask.ingest.sample_sheet import read_sample_sheet
 from chemores_dask.ingest.source import reading
 from chemores_dask.provenance import canonical_json
-from chemores_dask.store.cells_writer import CellsWriter, read_sources
+from chemores_dask.store.cells_writer import CellsWriter
 from chemores_dask.store.layout import CELLS, existing_root, is_complete_group
+from chemores_dask.store.ledger import read_kept_sources
 
 DEFAULT_OPTIONS = IngestOptions()
 REPORT_ENTRY = "ingest_report"
@@ -277,7 +279,7 @@ def _source_report(sample: SamplePlan, position: np.ndarray, tally: _Tally) -> S
     )
 
 
-def _check_finished(plan: IngestPlan, finished: dict[str, dict[str, object]]) -> None:
+def _check_finished(plan: IngestPlan, finished: Mapping[str, Mapping[str, Any]]) -> None:
     expected = [sample.entry.sample for sample in plan.samples][: len(finished)]
     if list(finished) != expected:
         message = (
@@ -287,7 +289,7 @@ def _check_finished(plan: IngestPlan, finished: dict[str, dict[str, object]]) ->
         )
         raise StoreError(message)
     for sample in plan.samples[: len(finished)]:
-        if _plain(finished[sample.entry.sample]["fingerprint"]) != _plain(sample.fingerprint):
+        if not _is_same(finished[sample.entry.sample], sample):
             message = (
                 f"A file must not change while its store is unfinished. {sample.entry.sample} "
                 f"({sample.source.path}), its row of the sheet or "
@@ -296,14 +298,15 @@ def _check_finished(plan: IngestPlan, finished: dict[str, dict[str, object]]) ->
             raise StoreError(message)
 
 
-def _plain(fingerprint: object) -> str:
-    return canonical_json(fingerprint)
+def _is_same(record: Mapping[str, Any], sample: SamplePlan) -> bool:
+    # The record went through JSON: tuples and lists are the same there.
+    return canonical_json(record.get("fingerprint")) == canonical_json(sample.fingerprint)
 
 
 def _finished_before(root: Path, plan: IngestPlan) -> IngestReport:
-    records = {entry.key: entry.record for entry in read_sources(root)}
+    records = {entry.key: entry.record for entry in read_kept_sources(root)}
     same = list(records) == [sample.entry.sample for sample in plan.samples] and all(
-        _plain(records[sample.entry.sample].get("fingerprint")) == _plain(sample.fingerprint) for sample in plan.samples
+        _is_same(records[sample.entry.sample], sample) for sample in plan.samples
     )
     if not same:
         message = (

@@ -9,8 +9,7 @@ import scipy.sparse as sp
 
 from chemores_dask.aliases import Block
 from chemores_dask.errors import CountsError
-
-LARGEST_COUNT = 2**31 - 1
+from chemores_dask.store.raw_counts import LARGEST_COUNT
 
 
 def first_offence(values: np.ndarray) -> int | None:

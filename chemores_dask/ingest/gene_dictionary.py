@@ -19,7 +19,7 @@ import pandas as pd
 from chemores_dask.checks import check_columns, check_one_of, listed
 from chemores_dask.errors import GeneMismatchError
 from chemores_dask.ingest.source import reading
-from chemores_dask.ingest.table_text import detect_delimiter, first_lines
+from chemores_dask.ingest.table_text import read_texts
 
 ENSEMBL_VERSION = r"^(ENS[A-Z]{0,6}[GTPE]\d{6,})\.\d+"
 DATE_LIKE = r"^(?:\d{1,2}-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)|(?:Mar|Sep|Dec|Oct)-\d{1,2})$"
@@ -113,7 +113,7 @@ def read_aliases(path: str | Path) -> dict[str, tuple[str, ...]]:
     """
     path = Path(path)
     with reading(path):
-        table = pd.read_csv(path, sep=detect_delimiter(path, first_lines(path, 1)), dtype=str, keep_default_na=False)
+        table = read_texts(path)
     table.columns = [name.lower() for name in table.columns]
     check_columns(table, ("alias", "symbol"), what=str(path), caller="ingest")
     pairs = table[["alias", "symbol"]].drop_duplicates()
@@ -154,8 +154,8 @@ def build_gene_dictionary(
     renames: dict[str, str] = {}
     cleaned = {key: _cleaned(table, aliases or {}, renames) for key, table in {id(one): one for one in tables}.items()}
     by_identifier = all((table["gene_id"] != "").mean() > 0.5 for table in cleaned.values())
-    keys = _keys(cleaned, by_identifier)
-    _check_overlap([keys[id(table)] for table in tables], names, by_identifier)
+    keys = _keys(cleaned, by_identifier=by_identifier)
+    _check_overlap([keys[id(table)] for table in tables], names, by_identifier=by_identifier)
     together = pd.Index(pd.unique(np.concatenate(list(keys.values()))), dtype=object)
     chosen, shared = _combined(together, keys, combine)
     genes, unique = _described(chosen, keys, cleaned)
@@ -190,6 +190,17 @@ def _combined(together: pd.Index, keys: Mapping[int, np.ndarray], combine: str) 
         )
         raise GeneMismatchError(message)
     return chosen, int(shared.sum())
+
+
+def without_version(identifiers: pd.Series) -> pd.Series:
+    """Strip the versions of Ensembl identifiers; other texts stay as they are.
+
+    Examples
+    --------
+    >>> without_version(pd.Series(["ENSG00000206503.13", "HLA-A.1"])).tolist()
+    ['ENSG00000206503', 'HLA-A.1']
+    """
+    return identifiers.str.replace(ENSEMBL_VERSION, r"\1", regex=True)
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
@@ -228,7 +239,7 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 def _cleaned(table: pd.DataFrame, aliases: Mapping[str, Sequence[str]], renames: dict[str, str]) -> pd.DataFrame:
     identifiers = table["gene_id"].astype(object)
-    stripped = identifiers.str.replace(ENSEMBL_VERSION, r"\1", regex=True)
+    stripped = without_version(identifiers)
     symbols = table["gene_symbol"].astype(object).str.strip()
     present = set(symbols)
     approved = {symbol for targets in aliases.values() for symbol in targets} if aliases else set()
@@ -246,7 +257,7 @@ def _cleaned(table: pd.DataFrame, aliases: Mapping[str, Sequence[str]], renames:
     return result
 
 
-def _keys(tables: Mapping[int, pd.DataFrame], by_identifier: bool) -> dict[int, np.ndarray]:  # noqa: FBT001
+def _keys(tables: Mapping[int, pd.DataFrame], *, by_identifier: bool) -> dict[int, np.ndarray]:
     if by_identifier:
         return {
             key: table["gene_id"].where(table["gene_id"] != "", table["gene_symbol"]).to_numpy(dtype=object)
@@ -275,7 +286,7 @@ def _keys(tables: Mapping[int, pd.DataFrame], by_identifier: bool) -> dict[int, 
     return keys
 
 
-def _check_overlap(keys: Sequence[np.ndarray], names: Sequence[str], by_identifier: bool) -> None:  # noqa: FBT001
+def _check_overlap(keys: Sequence[np.ndarray], names: Sequence[str], *, by_identifier: bool) -> None:
     if len(keys) < 2:
         return
     distinct = {id(own): own for own in keys}

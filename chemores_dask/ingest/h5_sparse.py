@@ -138,10 +138,14 @@ def preview(values: h5py.Dataset) -> np.ndarray:
 
 def texts(values: h5py.Dataset) -> np.ndarray:
     """Read an array of texts, whatever way they are stored."""
-    raw = values[:]
-    if raw.dtype.kind == "S":
-        return np.char.decode(raw, "utf-8").astype(object)
-    return np.array([item.decode() if isinstance(item, bytes) else str(item) for item in raw.ravel()], dtype=object)
+    return decoded(values[:])
+
+
+def decoded(values: np.ndarray) -> np.ndarray:
+    """Turn bytes in an array in memory into texts."""
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8").astype(object)
+    return np.array([item.decode() if isinstance(item, bytes) else str(item) for item in values.ravel()], dtype=object)
 
 
 def _read_indices(group: h5py.Group, window: slice, *, size: int, path: Path) -> np.ndarray:

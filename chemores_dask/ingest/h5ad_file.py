@@ -19,12 +19,15 @@ from chemores_dask.aliases import Block
 from chemores_dask.checks import listed
 from chemores_dask.errors import CountsError, FormatError, MissingVariableError
 from chemores_dask.ingest.counts_check import first_offence
-from chemores_dask.ingest.h5_sparse import entries_by_column, preview, read_offsets, stream_csr, texts
+from chemores_dask.ingest.h5_sparse import decoded, entries_by_column, preview, read_offsets, stream_csr, texts
 from chemores_dask.ingest.row_buckets import rows_from_entries
 from chemores_dask.ingest.source import BlockLimit, Header, Source, gene_table, looks_like_ensembl, reading
 
 FORMAT = "h5ad"
 COUNT_LAYERS = ("counts", "raw_counts", "count", "umi", "umis", "raw")
+RAW_PLACES = {"raw/X": "raw/var", "raw.X": "raw.var"}
+"""Where raw counts may lie, and their table of genes; the second is how old files write it."""
+
 DENSE_BYTES = 2**26
 IDENTIFIER_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "ensembl", "feature_id", "accession", "id")
 SYMBOL_COLUMNS = (
@@ -109,17 +112,12 @@ def dense_preview(matrix: h5py.Dataset) -> np.ndarray:
 
 
 def _place_of_counts(file: h5py.File, counts_in: str | None, path: Path) -> tuple[str, str]:
-    raw = [("raw/X", "raw/var"), ("raw.X", "raw.var")]
     layers = list(file["layers"]) if "layers" in file else []
     places = [(f"layers/{name}", "var") for name in layers if name.lower() in COUNT_LAYERS]
-    places += [place for place in [("X", "var"), *raw] if place[0] in file]
+    places += [place for place in [("X", "var"), *RAW_PLACES.items()] if place[0] in file]
     if counts_in is not None:
-        wanted = {"X": ["X"], "raw": ["raw/X", "raw.X"]}.get(counts_in, [f"layers/{counts_in.removeprefix('layers/')}"])
-        chosen = [
-            (place, "raw/var" if place == "raw/X" else "raw.var" if place == "raw.X" else "var")
-            for place in wanted
-            if place in file
-        ]
+        wanted = {"X": ["X"], "raw": list(RAW_PLACES)}.get(counts_in, [f"layers/{counts_in.removeprefix('layers/')}"])
+        chosen = [(place, RAW_PLACES.get(place, "var")) for place in wanted if place in file]
         if not chosen:
             message = (
                 f"{path} must hold counts in {counts_in!r}, as asked. Present: "
@@ -156,7 +154,7 @@ def _example(values: np.ndarray) -> str:
 def _index(frame: h5py.Group | h5py.Dataset) -> np.ndarray:
     if isinstance(frame, h5py.Dataset):
         name = "index" if "index" in frame.dtype.names else frame.dtype.names[0]
-        return np.array([item.decode() if isinstance(item, bytes) else str(item) for item in frame[name]], dtype=object)
+        return decoded(frame[name])
     return texts(frame[_text(frame.attrs.get("_index", "_index"))])
 
 
@@ -167,7 +165,7 @@ def _text(value: object) -> str:
 def _column(frame: h5py.Group | h5py.Dataset, name: str) -> np.ndarray:
     if isinstance(frame, h5py.Dataset):
         values = frame[name]
-        return np.char.decode(values, "utf-8").astype(object) if values.dtype.kind == "S" else values
+        return decoded(values) if values.dtype.kind == "S" else values
     item = frame[name]
     if "categories" in item.attrs and isinstance(item.attrs["categories"], h5py.Reference):
         categories = texts(frame.file[item.attrs["categories"]])

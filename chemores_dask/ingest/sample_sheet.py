@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ import pandas as pd
 from chemores_dask.checks import check_columns, listed
 from chemores_dask.errors import InputError
 from chemores_dask.ingest.source import reading
-from chemores_dask.ingest.table_text import detect_delimiter, first_lines, open_bytes
+from chemores_dask.ingest.table_text import read_texts
+from chemores_dask.store.layout import is_plain_name
 
 REQUIRED = ("sample", "path")
 CONTROLS = ("path", "format", "split_by", "counts_in")
@@ -79,10 +79,7 @@ def read_sample_sheet(samples: str | os.PathLike[str] | pd.DataFrame) -> tuple[S
     else:
         sheet = Path(samples)
         with reading(sheet):
-            delimiter = detect_delimiter(sheet, first_lines(sheet, 1))
-            with open_bytes(sheet) as file:
-                text = file.read().decode("utf-8-sig")
-            table = pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False, index_col=False)
+            table = read_texts(sheet)
         folder, where = sheet.parent, str(sheet)
     table.columns = [str(name).strip() for name in table.columns]
     check_columns(table, REQUIRED, what=where, caller="ingest")
@@ -119,6 +116,13 @@ def _check_rows(table: pd.DataFrame, where: str) -> None:
         message = (
             f"Columns of {where} must be unique and not called cell_key or species_share. Found: "
             f"{listed(repeated + reserved)}; rename them."
+        )
+        raise InputError(message)
+    unusual = [name for name in table.columns if not is_plain_name(name)]
+    if unusual:
+        message = (
+            f"Columns of {where} must have plain names: no '/', and not '_index', '.' or '..'. Found: "
+            f"{listed(unusual)}; rename them."
         )
         raise InputError(message)
     for name in REQUIRED:

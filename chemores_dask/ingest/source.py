@@ -8,6 +8,7 @@ a cell, for one file at a time).
 
 from __future__ import annotations
 
+import errno
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from chemores_dask.errors import ChemoresError, FormatError, StoreNotFoundError
 from chemores_dask.ingest.counts_check import check_block
 
 GENE_EXPRESSION = "Gene Expression"
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 ENSEMBL = r"^ENS[A-Z]{0,6}G\d{6,}"
 
 
@@ -166,7 +168,15 @@ def reading(path: Path) -> Iterator[None]:
     except FileNotFoundError as problem:
         message = f"There must be a file or folder at {path}. Nothing was found; correct the path."
         raise StoreNotFoundError(message) from problem
+    except IsADirectoryError as problem:
+        message = f"{path} must be a file. Found a folder; name the file in it."
+        raise FormatError(message) from problem
+    except PermissionError as problem:
+        message = f"{path} must be readable. Found: {problem.strerror}; change its permissions."
+        raise FormatError(message) from problem
     except (OSError, EOFError, KeyError, zlib.error, UnicodeDecodeError, pd.errors.ParserError) as problem:
+        if isinstance(problem, OSError) and problem.errno in NO_SPACE:
+            raise
         message = (
             f"{path} must be a whole, readable file. Found: {str(problem).strip() or type(problem).__name__}; the "
             "file is cut short or damaged, fetch it again."

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 from pathlib import Path
 from typing import IO
 
-from chemores_dask.errors import FormatError
+import pandas as pd
+
+from chemores_dask.checks import listed
+from chemores_dask.errors import FormatError, InputError
 
 GZIP_MAGIC = b"\x1f\x8b"
 DELIMITERS = ("\t", ",", ";")
@@ -68,32 +72,43 @@ def split_line(line: str, delimiter: str) -> list[str]:
     return next(csv.reader([line], delimiter=delimiter), [])
 
 
-def read_names(path: Path, column: int = 0) -> list[list[str]]:
-    """Read a small table of names separated by tabs.
+def read_names(path: Path) -> list[list[str]]:
+    """Read the fields, separated by tabs, of each line that is not empty."""
+    with open_bytes(path) as file:
+        return [line.decode("utf-8").rstrip("\r\n").split("\t") for line in file if line.strip()]
+
+
+def read_texts(path: Path) -> pd.DataFrame:
+    """Read a table whose entries all stay the texts that they are.
 
     Parameters
     ----------
     path
-        The table, plain or gzipped.
-    column
-        Each line must reach at least this column.
+        The table, plain or gzipped, with a header.
 
     Returns
     -------
-    The fields of each line that is not empty.
+    Texts; empty entries are empty texts.
 
     Raises
     ------
     FormatError
-        If a line is too short.
+        If the file is empty or its first line has no delimiter.
+    InputError
+        If a name heads two columns.
     """
+    lines = first_lines(path, 1)
+    delimiter = detect_delimiter(path, lines)
+    _check_unique(split_line(lines[0], delimiter), path)
     with open_bytes(path) as file:
-        rows = [line.decode("utf-8").rstrip("\r\n").split("\t") for line in file if line.strip()]
-    short = next((number for number, row in enumerate(rows, start=1) if len(row) <= column), None)
-    if short is not None:
-        message = (
-            f"Every line of {path} must have at least {column + 1} columns separated by tabs. Line {short} has "
-            f"{len(rows[short - 1])}; fetch the file again."
-        )
-        raise FormatError(message)
-    return rows
+        text = file.read().decode("utf-8-sig")
+    return pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False, index_col=False)
+
+
+def _check_unique(header: list[str], path: Path) -> None:
+    # pandas would rename the second one, and nobody would know which was taken.
+    names = [name.strip() for name in header]
+    repeated = sorted({name for name in names if name and names.count(name) > 1})
+    if repeated:
+        message = f"Columns of {path} must be unique. More than once: {listed(repeated)}; rename or remove them."
+        raise InputError(message)

@@ -16,7 +16,7 @@ from chemores_dask.checks import listed
 from chemores_dask.errors import FormatError
 from chemores_dask.ingest.counts_check import whole_counts
 from chemores_dask.ingest.h5_sparse import preview, read_offsets, stream_csr, texts
-from chemores_dask.ingest.source import BlockLimit, Header, Source, gene_table, one_cell_table, reading
+from chemores_dask.ingest.source import BlockLimit, Header, Source, gene_table, one_cell_table, reading, row_windows
 
 FORMAT = "10x_h5"
 
@@ -130,10 +130,9 @@ def _stream(
             return
         offsets = [file[name]["indptr"][:].astype(np.int64) for name in names]
         # Windows of the summed offsets fit every genome, so that the pieces of a block have the same rows.
-        rows = len(offsets[0]) - 1
-        for start in range(0, rows, limit.rows):
-            stop = min(start + limit.rows, rows)
-            whole = BlockLimit(rows=limit.rows, nonzeros=2**62)
+        together = np.sum(offsets, axis=0)
+        for start, stop in row_windows(together, limit):
+            whole = BlockLimit(rows=stop - start, nonzeros=int(together[-1]))
             pieces = [
                 next(stream_csr(file[name], offsets=own[start : stop + 1], columns=width, limit=whole, path=path))
                 for name, own, width in zip(names, offsets, widths, strict=True)

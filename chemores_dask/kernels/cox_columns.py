@@ -26,6 +26,9 @@ from chemores_dask.kernels.cox import (
 from chemores_dask.kernels.jit import jit
 
 MINIMUM_EVENTS = 2
+LARGEST_VALUE = 1e100
+"""Values beyond this, and genes that nowhere reach its inverse, are not fitted: squares would overflow, or vanish."""
+
 Fit: TypeAlias = tuple[Vector, Matrix, float, Vector, int]
 """What ``fit_efron`` returns."""
 
@@ -181,12 +184,13 @@ def scan_efron(
         if counts[1, g] < MINIMUM_EVENTS:
             status[g] = TOO_FEW_EVENTS
             continue
-        center = x.mean()
-        spread = math.sqrt(((x - center) ** 2).mean())
-        if not math.isfinite(spread):
+        largest = np.abs(x).max()
+        if not largest <= LARGEST_VALUE:
             status[g] = INFINITE
             continue
-        if spread <= SPREAD_TOLERANCE * np.abs(x).max():
+        center = x.mean()
+        spread = math.sqrt(((x - center) ** 2).mean())
+        if largest * LARGEST_VALUE < 1.0 or spread <= SPREAD_TOLERANCE * largest:
             status[g] = CONSTANT
             continue
         x = (x - center) / spread

@@ -78,12 +78,3 @@ def histogram(values: Vector, *, lower: float, upper: float, bins: int) -> Histo
         sums=np.bincount(numbers, weights=values, minlength=bins),
         squares=np.bincount(numbers, weights=values * values, minlength=bins),
     )
-
-
-def merge_histograms(first: Histogram, second: Histogram) -> Histogram:
-    """Add up two histograms over the same bins."""
-    return Histogram(
-        counts=first.counts + second.counts,
-        sums=first.sums + second.sums,
-        squares=first.squares + second.squares,
-    )

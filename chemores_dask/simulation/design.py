@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from chemores_dask.checks import check_between, check_one_of
+from chemores_dask.checks import check_between, check_one_of, check_whole
 from chemores_dask.errors import ParameterError
 
 FORMATS = ("auto", "alternate", "mtx", "h5")
@@ -188,16 +188,13 @@ class SimulationDesign:
         check_between(getattr(self, name), parameter=name, caller=_CALLER, minimum=minimum, maximum=maximum)
 
     def _check_whole(self, name: str, *, minimum: int) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int):
-            message = f"The {name!r} parameter of {_CALLER} must be a whole number. Got {value!r}."
-            raise ParameterError(message)
-        check_between(value, parameter=name, caller=_CALLER, minimum=minimum)
+        check_whole(getattr(self, name), parameter=name, caller=_CALLER, minimum=minimum)
+        # The design is kept as JSON, which does not know numpy's whole numbers.
+        object.__setattr__(self, name, int(getattr(self, name)))
 
     def _check_together(self) -> None:
         check_one_of(self.formats, FORMATS, parameter="formats", caller=_CALLER)
-        for name in ("before", "after", *self.subtypes):
-            text = getattr(self, name) if name in ("before", "after") else name
+        for text in (self.before, self.after, *self.subtypes):
             if not isinstance(text, str) or not text or not all(sign.isalnum() or sign in "_-" for sign in text):
                 message = (
                     f"Names of stages and subtypes must be made of letters, digits, '_' and '-', because they become names "

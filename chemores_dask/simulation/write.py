@@ -58,6 +58,8 @@ from chemores_dask.simulation.truth import (
 Progress = Callable[[int, int], None]
 """Called with the cells written so far and all cells; never by two threads at once."""
 
+DEFAULT_DESIGN = SimulationDesign()
+
 _MARK = Path("truth") / "simulation.json"
 _TABLES = ("samples.csv", "clinical.tsv", "bulk_expression.tsv.gz", "gene_sets.gmt", "truth")
 _SHEET_COLUMNS = ("sample", "path", "patient", "stage", "batch", "subtype")
@@ -123,7 +125,7 @@ class _Reporter:
 def simulate(
     folder: str | Path,
     *,
-    design: SimulationDesign = SimulationDesign(),  # noqa: B008
+    design: SimulationDesign = DEFAULT_DESIGN,
     seed: Seed,
     progress: Progress | None = None,
 ) -> Path:

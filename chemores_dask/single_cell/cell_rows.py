@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 
 import dask.array as da
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 
@@ -61,6 +63,11 @@ def planned_rows(cells: AnnData, *, caller: str, state_bytes: int = 0) -> tuple[
 def labels_of(names: object) -> np.ndarray:
     """Names of cells or genes as coordinates of a result."""
     return np.asarray(names, dtype=object)
+
+
+def labels_can_be_compared(column: pd.Series) -> bool:
+    """Whether the values of a column can be told apart: lists and dictionaries cannot."""
+    return column.dtype != object or all(isinstance(value, Hashable) for value in column)
 
 
 def _stored(matrix: sp.spmatrix | sp.sparray | np.ndarray) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -17,7 +16,7 @@ from chemores_dask.errors import BlockTooLargeError, InputError, ParameterError
 from chemores_dask.kernels.group_sums import GroupSums, cube_sums, merge_group_sums
 from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.results_spec import Variable, declare, make_result
-from chemores_dask.single_cell.cell_rows import labels_of, planned_rows
+from chemores_dask.single_cell.cell_rows import labels_can_be_compared, labels_of, planned_rows
 from chemores_dask.single_cell.normalize import check_target_sum
 from chemores_dask.stream.compute import compute
 from chemores_dask.stream.plan import Plan, check_fits
@@ -170,20 +169,18 @@ def coded(column: pd.Series, *, caller: str) -> tuple[Vector, Vector]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         values = column.cat.remove_unused_categories()
     else:
-        _check_labels(column, caller=caller)
+        if not labels_can_be_compared(column):
+            message = (
+                f"Values in the column {column.name!r} must be text or numbers for {caller}. Found others, such as {column.iloc[0]!r}; "
+                "write one label per cell."
+            )
+            raise InputError(message)
         values = column.astype("category")
     labels = [str(label) for label in values.cat.categories]
     if len(set(labels)) != len(labels):
         message = f"Labels in the column {column.name!r} must differ as text. Got {listed(values.cat.categories)}; rename some."
         raise InputError(message)
     return values.cat.codes.to_numpy().astype(np.int64), labels_of(labels)
-
-
-def _check_labels(column: pd.Series, *, caller: str) -> None:
-    odd = next((value for value in column if not isinstance(value, Hashable)), None)
-    if odd is not None:
-        message = f"Values in the column {column.name!r} must be text or numbers for {caller}. Found {odd!r}; write one label per cell."
-        raise InputError(message)
 
 
 def largest_group_count(codes: Vector, chunks: tuple[int, ...]) -> int:
@@ -229,7 +226,7 @@ def sample_columns(
     for name in obs.columns:
         if name in skip or name in {"sample", "state", "gene", "cell_key"}:
             continue
-        if obs[name].dtype == object and not all(isinstance(value, Hashable) for value in obs[name]):
+        if not labels_can_be_compared(obs[name]):
             continue
         codes, _ = pd.factorize(obs[name], use_na_sentinel=False)
         if samples == 0 or np.any(codes != codes[first][sample_codes]):

@@ -24,7 +24,7 @@ from chemores_dask.kernels.cross_products import (
 )
 from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.results_spec import Variable, declare, make_result
-from chemores_dask.single_cell.cell_rows import planned_rows
+from chemores_dask.single_cell.cell_rows import labels_can_be_compared, planned_rows
 from chemores_dask.stream import compute, map_rows, reduce_rows
 
 ALGORITHM_REVISION = 1
@@ -259,8 +259,8 @@ def _covariates(obs: pd.DataFrame, regress: Sequence[str]) -> Matrix:
 
 
 def _covariate(column: pd.Series, *, name: str) -> Matrix:
-    if pd.api.types.is_complex_dtype(column):
-        message = f"Covariates of pca must be real numbers or text. {name!r} holds complex numbers; leave it out."
+    if pd.api.types.is_complex_dtype(column) or not labels_can_be_compared(column):
+        message = f"Covariates of pca must be real numbers or text. {name!r} holds others, such as {column.iloc[0]!r}; leave it out."
         raise InputError(message)
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     values = column.to_numpy(dtype=np.float64, na_value=np.nan) if numeric else None

@@ -104,9 +104,9 @@ def _place(attached: anndata.AnnData, name: str, variable: xr.DataArray, rest: d
     matrix = _rows(variable.values, position, fill=np.nan)
     scanpy_part, scanpy_key = SCANPY_NAMES.get(name, ("", ""))
     if first == CELL:
-        attached.obsm[name] = _labelled(matrix, variable, names)
+        attached.obsm[name] = _labeled(matrix, variable, names)
     elif (position >= 0).all():
-        attached.varm[name] = _labelled(matrix, variable, names)
+        attached.varm[name] = _labeled(matrix, variable, names)
     else:
         rest[name] = _plain(variable.values)
     if scanpy_part in ("obsm", "varm"):
@@ -163,7 +163,7 @@ def _rows(values: Matrix, position: np.ndarray, *, fill: float) -> Matrix:
     return rows
 
 
-def _labelled(matrix: Matrix, variable: xr.DataArray, names: pd.Index) -> Matrix | pd.DataFrame:
+def _labeled(matrix: Matrix, variable: xr.DataArray, names: pd.Index) -> Matrix | pd.DataFrame:
     other = variable.dims[1]
     if other in variable.coords and variable.coords[other].dtype.kind in "OUT":
         return pd.DataFrame(matrix, index=names, columns=[str(label) for label in variable.coords[other].values])

@@ -30,6 +30,7 @@ from chemores_dask.store.layout import (
 )
 from chemores_dask.store.raw_counts import COUNT_TYPE
 from chemores_dask.store.sharded_csr import read_pointers, read_rows
+from chemores_dask.store.table_files import check_tables
 
 __all__ = ["CellsWriter", "fitting_rows", "open_cells", "write_cells"]
 
@@ -94,6 +95,8 @@ def open_cells(
         If a newer version of the package wrote it.
     IncompleteStoreError
         If writing the cells was cut short.
+    ChecksumError
+        If the tables of cells and genes are not as they were written.
     MissingVariableError
         If a column is not in the table of cells.
 
@@ -104,6 +107,7 @@ def open_cells(
     root = existing_root(store)
     folder = root / CELLS
     check_complete(root)
+    check_tables(root)
     group = zarr.open_group(folder, mode="r")
     obs = read_columns(folder / "obs", columns)
     var = read_elem(group["var"])
@@ -164,6 +168,11 @@ def _lazy_rows(reader: RowReader) -> da.Array:
     return da.map_blocks(reader, chunks=(sizes, (reader.genes,)), dtype=COUNT_TYPE, meta=meta, name=None)
 
 
+def has_cells(root: Path) -> bool:
+    """Whether cells are in a store, finished or not."""
+    return any(group_attributes(root / name) is not None for name in (CELLS, LEDGER))
+
+
 def check_complete(root: Path) -> None:
     """Refuse a store whose cells are absent or unfinished.
 
@@ -176,7 +185,7 @@ def check_complete(root: Path) -> None:
     """
     if is_complete_group(root / CELLS):
         return
-    if group_attributes(root / CELLS) is None and group_attributes(root / LEDGER) is None:
+    if not has_cells(root):
         message = f"The store {str(root)!r} must hold cells. Found none; add them with ingest or write_cells."
         raise StoreNotFoundError(message)
     message = (

@@ -19,12 +19,11 @@ from chemores_dask.errors import InputError, StoreError
 from chemores_dask.metering import TASKS, count
 from chemores_dask.randomness import cell_keys
 from chemores_dask.store import ledger
-from chemores_dask.store.cells_tables import CELL_KEY, finish_tables, joined_obs, storable_table
-from chemores_dask.store.layout import CELLS, Geometry, erase, is_complete_group, require_group, writable_root
+from chemores_dask.store.cells_tables import CELL_KEY, check_unwritten, finish_cells, joined_obs, storable_table
+from chemores_dask.store.layout import CELLS, DEFAULT_GEOMETRY, Geometry, erase, require_group, writable_root
 from chemores_dask.store.raw_counts import COUNT_TYPE, canonical_counts
-from chemores_dask.store.sharded_csr import ShardChecksums, create_matrix, finish_matrix, write_shard
+from chemores_dask.store.sharded_csr import ShardChecksums, create_matrix, write_shard
 
-DEFAULT_GEOMETRY = Geometry()
 ROWS_IN_MEMORY = 2**14
 """Rows of a matrix in memory that one task brings to the stored form."""
 
@@ -112,11 +111,7 @@ def write_cells(cells: anndata.AnnData, store: StorePath, *, geometry: Geometry 
     create_matrix(matrix, geometry=geometry, shards=shards)
     written = _compute(_shard_tasks(blocks, borders, folder=folder, geometry=geometry))
     row_nonzeros = np.concatenate([np.empty(0, dtype=COUNT_TYPE), *sizes])
-    pointers = finish_matrix(folder, row_nonzeros=row_nonzeros, genes=len(var))
-    content = ledger.content_name(header, written, pointers, list(obs.index))
-    facts = {"cells": len(obs), "nonzeros": int(pointers[-1]), "content": content}
-    ledger.finish_ledger(root, sources=[], shards=written, facts=facts)
-    finish_tables(root, obs=obs, var=var, uns=cells.uns, facts=facts)
+    finish_cells(root, header, row_nonzeros=row_nonzeros, shards=written, sources=[], obs=obs, var=var, uns=cells.uns)
     return root
 
 
@@ -136,12 +131,7 @@ def _check_parts(cells: anndata.AnnData) -> None:
 
 def _begin(store: StorePath) -> Path:
     root = writable_root(store)
-    if is_complete_group(root / CELLS):
-        message = (
-            f"Cells are written into a store once. {str(root)!r} holds finished cells; "
-            "choose another path, or remove the store first."
-        )
-        raise StoreError(message)
+    check_unwritten(root)
     if ledger.read_sources(root):
         message = f"Cells are written into a store once. {str(root)!r} holds those of an unfinished ingest; finish it, or remove the store."
         raise StoreError(message)

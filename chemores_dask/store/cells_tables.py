@@ -1,4 +1,4 @@
-"""The tables of cells and genes as they are stored, and the last step that makes a group an AnnData."""
+"""The tables of cells and genes as they are stored, and the last steps that make a group an AnnData."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from chemores_dask.aliases import Vector
 from chemores_dask.checks import listed
-from chemores_dask.errors import InputError
-from chemores_dask.store.layout import CELLS, COMPLETE, require_group, write_element
+from chemores_dask.errors import InputError, StoreError
+from chemores_dask.store import ledger
+from chemores_dask.store.layout import CELLS, COMPLETE, is_complete_group, is_plain_name, require_group, write_element
+from chemores_dask.store.sharded_csr import ShardChecksums, finish_matrix
+from chemores_dask.store.table_files import keep_checksums
 
 CELL_KEY = "cell_key"
 EMPTY_PARTS = ("obsm", "varm", "obsp", "varp", "layers")
@@ -43,10 +47,14 @@ def storable_table(table: pd.DataFrame, *, what: str) -> pd.DataFrame:
     stored.index = pd.Index(table.index.astype(str).to_numpy(dtype=object), dtype=object, name=None)
     if not stored.index.is_unique:
         repeated = stored.index[stored.index.duplicated()].unique()
-        message = f"Names of {what} must be unique. Found more than once: {listed(repeated)}."
+        message = f"Names of {what} must be unique. Found more than once: {listed(repeated)}; rename them."
         raise InputError(message)
     if not stored.columns.is_unique or not all(isinstance(name, str) for name in stored.columns):
-        message = f"Columns of {what} must have unique strings as names. Got {listed(stored.columns)}."
+        message = f"Columns of {what} must have unique strings as names. Got {listed(stored.columns)}; rename them."
+        raise InputError(message)
+    unusual = [name for name in stored.columns if not is_plain_name(name)]
+    if unusual:
+        message = f"Columns of {what} must have plain names: no '/', and not '_index', '.' or '..'. Got {listed(unusual)}; rename them."
         raise InputError(message)
     for name in stored.columns:
         column = stored[name]
@@ -79,6 +87,59 @@ def joined_obs(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return joined
 
 
+def check_unwritten(root: Path) -> None:
+    """Refuse a store that holds finished cells.
+
+    Raises
+    ------
+    StoreError
+        Naming the store.
+    """
+    if is_complete_group(root / CELLS):
+        message = (
+            f"Cells are written into a store once. {str(root)!r} holds finished cells; "
+            "choose another path, or remove the store first."
+        )
+        raise StoreError(message)
+
+
+def finish_cells(
+    root: Path,
+    header: ledger.Header,
+    *,
+    row_nonzeros: Vector,
+    shards: Sequence[ShardChecksums],
+    sources: Sequence[ledger.SourceEntry],
+    obs: pd.DataFrame,
+    var: pd.DataFrame,
+    uns: Mapping[str, Any],
+) -> None:
+    """Write what comes after the last shard: pointers, ledger and tables; the attributes that make it count come last.
+
+    Parameters
+    ----------
+    root
+        Of the store.
+    header
+        What the ledger was begun with.
+    row_nonzeros
+        Stored counts of each cell.
+    shards
+        Checksums of all shards.
+    sources
+        Records of the sources, in order; empty where there were none.
+    obs, var
+        Tables of cells and genes.
+    uns
+        Unstructured annotation.
+    """
+    pointers = finish_matrix(root / CELLS / "X", row_nonzeros=row_nonzeros, genes=header.genes)
+    content = ledger.content_name(header, shards, pointers, list(obs.index))
+    facts = {"cells": len(obs), "nonzeros": int(pointers[-1]), "content": content}
+    ledger.finish_ledger(root, sources=sources, shards=shards, facts=facts)
+    finish_tables(root, obs=obs, var=var, uns=uns, facts=facts)
+
+
 def finish_tables(
     root: Path, *, obs: pd.DataFrame, var: pd.DataFrame, uns: Mapping[str, Any], facts: Mapping[str, Any]
 ) -> None:
@@ -101,6 +162,7 @@ def finish_tables(
     for name in EMPTY_PARTS:
         write_element(cells, name, {})
     write_element(cells, "uns", dict(uns))
+    keep_checksums(root)
     cells.attrs.update({**ENCODING, **facts, COMPLETE: True})
 
 

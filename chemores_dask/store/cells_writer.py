@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -18,21 +18,19 @@ from chemores_dask.errors import GeneMismatchError, InputError, StoreError
 from chemores_dask.provenance import canonical_json
 from chemores_dask.randomness import cell_keys
 from chemores_dask.store import ledger
-from chemores_dask.store.cells_tables import CELL_KEY, finish_tables, joined_obs, storable_table
+from chemores_dask.store.cells_tables import CELL_KEY, check_unwritten, finish_cells, joined_obs, storable_table
 from chemores_dask.store.layout import (
     CELLS,
+    DEFAULT_GEOMETRY,
     LEDGER,
     Geometry,
     erase,
     group_attributes,
-    is_complete_group,
     require_group,
     writable_root,
 )
 from chemores_dask.store.raw_counts import COUNT_TYPE, canonical_counts
-from chemores_dask.store.sharded_csr import ShardChecksums, create_matrix, finish_matrix, grow_matrix, write_shard
-
-DEFAULT_GEOMETRY = Geometry()
+from chemores_dask.store.sharded_csr import ShardChecksums, create_matrix, grow_matrix, write_shard
 
 
 class CellsWriter:
@@ -109,12 +107,7 @@ class CellsWriter:
         table = storable_table(genes, what="genes")
         header = ledger.Header(geometry, len(table), ledger.genes_checksum(table))
         cells = root / CELLS
-        if is_complete_group(cells):
-            message = (
-                f"Cells are written into a store once. {str(root)!r} holds finished cells; "
-                "choose another path, or remove the store first."
-            )
-            raise StoreError(message)
+        check_unwritten(root)
         begun = ledger.read_header(root)
         if begun is None:
             erase(cells)
@@ -242,12 +235,16 @@ class CellsWriter:
         obs = joined_obs([ledger.read_source_obs(self._root, number) for number in numbers])
         obs[CELL_KEY] = cell_keys(obs.index)
         nonzeros = [ledger.read_source_vector(self._root, number, "row_nonzeros") for number in numbers]
-        row_nonzeros = np.concatenate([np.empty(0, dtype=np.int32), *nonzeros])
-        pointers = finish_matrix(self._matrix, row_nonzeros=row_nonzeros, genes=self._header.genes)
-        content = ledger.content_name(self._header, shards, pointers, list(obs.index))
-        facts = {"cells": len(obs), "nonzeros": int(pointers[-1]), "content": content}
-        ledger.finish_ledger(self._root, sources=self._sources, shards=shards, facts=facts)
-        finish_tables(self._root, obs=obs, var=self._genes, uns=uns or {}, facts=facts)
+        finish_cells(
+            self._root,
+            self._header,
+            row_nonzeros=np.concatenate([np.empty(0, dtype=np.int32), *nonzeros]),
+            shards=shards,
+            sources=self._sources,
+            obs=obs,
+            var=self._genes,
+            uns=uns or {},
+        )
         erase(self._root / LEDGER / ledger.SOURCES)
         self._closed = True
         self._thread.shutdown()
@@ -334,7 +331,9 @@ class CellsWriter:
             earlier = [ledger.read_source_obs(self._root, number).index for number in range(len(self._sources))]
             repeated = obs.index[again & np.logical_or.reduce([obs.index.isin(names) for names in earlier])]
         if len(repeated):
-            message = f"Names of cells must be unique in a store. Found more than once: {listed(repeated)}."
+            message = (
+                f"Names of cells must be unique in a store. Found more than once: {listed(repeated)}; rename them."
+            )
             raise InputError(message)
         return keys
 
@@ -353,9 +352,3 @@ def _check_same(begun: ledger.Header, wanted: ledger.Header, root: Path) -> None
         f"given are {wanted.genes:,} (in names, order or columns they differ); pass the same, or remove the store."
     )
     raise GeneMismatchError(message)
-
-
-def read_sources(root: Path) -> Sequence[ledger.SourceEntry]:
-    """The sources of finished cells, in order."""
-    attributes = group_attributes(root / LEDGER) or {}
-    return [ledger.SourceEntry(**entry) for entry in attributes.get("finished_sources", [])]

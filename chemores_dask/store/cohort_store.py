@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import anndata
+import pandas as pd
 import xarray as xr
 
 from chemores_dask.aliases import StorePath
-from chemores_dask.store.cells import open_cells
+from chemores_dask.store.cells import open_cells, read_columns
 from chemores_dask.store.layout import CELLS, existing_root, group_attributes, is_complete_group
 from chemores_dask.store.patients import list_cohorts, open_patients
 from chemores_dask.store.results import NO_ATTRIBUTES, ResultEntry, list_results, open_result, write_result
@@ -110,17 +111,28 @@ def store_facts(store: StorePath) -> StoreFacts:
     if attributes is not None:
         described = group_attributes(root / CELLS / "X") or {}
         shape = tuple(described["shape"])
-        columns = (group_attributes(root / CELLS / "obs") or {})["column-order"]
-        if "sample" in columns:
-            counted = open_cells(root, columns=["sample"]).obs["sample"].value_counts(sort=False)
-            samples = {str(name): int(number) for name, number in counted.items()}
+        if "sample" in (group_attributes(root / CELLS / "obs") or {})["column-order"]:
+            samples = cells_by_sample(read_columns(root / CELLS / "obs", ["sample"]))
     return StoreFacts(
         cells=int(shape[0]),
         genes=int(shape[1]),
         nonzeros=int(attributes["nonzeros"]) if attributes else 0,
         samples=samples,
-        size_bytes=sum(file.stat().st_size for file in root.rglob("*") if file.is_file()),
+        size_bytes=folder_bytes(root),
         content=str(attributes["content"]) if attributes else None,
         cohorts=tuple(list_cohorts(root)),
         results=tuple(list_results(root)),
     )
+
+
+def cells_by_sample(obs: pd.DataFrame) -> dict[str, int]:
+    """Number of cells of each sample, in order; empty where there is no column ``sample``."""
+    if "sample" not in obs:
+        return {}
+    counted = obs["sample"].value_counts(sort=False)
+    return {str(name): int(number) for name, number in counted.items() if number}
+
+
+def folder_bytes(folder: StorePath) -> int:
+    """Size of all files below a folder."""
+    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())

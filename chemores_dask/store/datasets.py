@@ -1,4 +1,4 @@
-"""Labelled arrays as groups of zarr arrays: what patients and results have in common.
+"""Labeled arrays as groups of zarr arrays: what patients and results have in common.
 
 Every variable is one array with its dimension names and attributes; the group names the coordinates. Chunks follow a fixed grid of
 rows, so the files do not depend on the blocks of what was written. Text with gaps keeps a word for "missing" in its attributes.
@@ -30,6 +30,7 @@ from chemores_dask.store.layout import (
     RESULT_ROWS,
     fresh_group,
     group_attributes,
+    is_plain_name,
     open_array,
     plain_codecs,
 )
@@ -160,7 +161,7 @@ def chunk_shape(shape: tuple[int, ...], item_bytes: int) -> tuple[int, ...]:
 
 
 def _prepared(name: Hashable, variable: xr.Variable) -> xr.Variable:
-    if not isinstance(name, str) or "/" in name:
+    if not is_plain_name(name):
         message = f"Stored variables must have plain names. Got {name!r}; rename it."
         raise InputError(message)
     attributes = _plain_attributes(variable.attrs)

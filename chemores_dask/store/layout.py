@@ -5,8 +5,8 @@
     cohort.zarr/                      attributes: {"chemores-schema": 1}
       cells/                          one standard AnnData, zarr v3; counts are a sharded CSR matrix
       ledger/                         how the cells were written: sources, checksums of the shards
-      patients/<cohort>/              labelled arrays over patient and gene
-      results/<step>/<fingerprint>/   labelled arrays; "complete": true is written last
+      patients/<cohort>/              labeled arrays over patient and gene
+      results/<step>/<fingerprint>/   labeled arrays; "complete": true is written last
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ RESULT_CHUNK_BYTES = 2**26
 """Size of one chunk of a result; it holds fewer rows where these are wide."""
 
 GROUP_FILE = "zarr.json"
+RESERVED_NAMES = ("", ".", "..", "_index")
 
 PLAIN_PIPELINE = "zarr.core.codec_pipeline.BatchedCodecPipeline"
 FAST_PIPELINE = "zarrs.ZarrsCodecPipeline" if find_spec("zarrs") else PLAIN_PIPELINE
@@ -83,6 +84,14 @@ class Geometry:
         if self.chunk < 1 or self.shard < self.chunk or self.shard % self.chunk:
             message = f"A shard must hold a whole number of chunks. Got chunk={self.chunk}, shard={self.shard}."
             raise ParameterError(message)
+
+
+DEFAULT_GEOMETRY = Geometry()
+
+
+def is_plain_name(name: object) -> bool:
+    """Whether a name can be that of a stored array beside others: text, not a path, and none that zarr or AnnData keep for themselves."""
+    return isinstance(name, str) and name not in RESERVED_NAMES and "/" not in name and not name.startswith("__")
 
 
 def count_codecs() -> list[Any]:
@@ -178,7 +187,7 @@ def writable_root(store: StorePath) -> Path:
 def _make_root(root: Path) -> Path:
     try:
         zarr.create_group(root, zarr_format=3, attributes={SCHEMA_ATTRIBUTE: SCHEMA_VERSION})
-    except (PermissionError, NotADirectoryError) as error:
+    except OSError as error:
         message = (
             f"The folder of a store must be writable. {str(root)!r} is not ({error.strerror}); choose another path."
         )

@@ -143,7 +143,7 @@ def write_source(
 
 
 def read_sources(root: Path) -> list[SourceEntry]:
-    """The finished sources in order; a torn one ends the list."""
+    """The finished sources of unfinished cells, in order; a torn one ends the list."""
     entries: list[SourceEntry] = []
     while is_complete_group(folder := source_folder(root, len(entries))):
         attributes = group_attributes(folder) or {}
@@ -211,6 +211,12 @@ def finish_ledger(
     write_checksums(group, sorted(shards, key=lambda shard: shard.number))
     described = [asdict(entry) for entry in sources]
     group.attrs.update({**facts, "finished_sources": described})
+
+
+def read_kept_sources(root: Path) -> list[SourceEntry]:
+    """The sources of finished cells, in order; none where the cells did not come from sources."""
+    attributes = group_attributes(root / LEDGER) or {}
+    return [SourceEntry(**entry) for entry in attributes.get("finished_sources", [])]
 
 
 def content_name(header: Header, shards: Sequence[ShardChecksums], pointers: Vector, names: Sequence[str]) -> str:

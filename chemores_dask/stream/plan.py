@@ -16,7 +16,7 @@ VALUE_AND_INDEX_BYTES = 8
 """A stored count is an int32 value and an int32 column index."""
 
 COPIES = 3
-"""Of a block that live at once in a task: decoded, normalised, and what the kernel needs on top."""
+"""Of a block that live at once in a task: decoded, normalized, and what the kernel needs on top."""
 
 SHARE_OF_MEMORY = 0.6
 CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))

@@ -161,7 +161,10 @@ def as_csr(block: Any) -> Block:
 
 def _check_real(dtype: np.dtype) -> None:
     if dtype.kind not in "fiub":
-        message = f"A matrix of cells by genes must hold real numbers. Got the type {dtype}; convert it first, for example with astype('float32')."
+        message = (
+            f"A matrix of cells by genes must hold real numbers. Got the type {dtype}; convert it first, for example with "
+            "astype('float32')."
+        )
         raise InputError(message)
 
 

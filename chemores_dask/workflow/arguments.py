@@ -16,9 +16,9 @@ from chemores_dask.errors import ChemoresError, PipelineFileError
 from chemores_dask.gene_sets import GeneSets
 from chemores_dask.workflow.catalogue import Analysis
 from chemores_dask.workflow.steps import Reference
-from chemores_dask.workflow.toml_tables import close_names
+from chemores_dask.workflow.toml_tables import KIND_NAMES, close_names
 
-SCALARS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+SCALARS = (str, bool, int, float)
 
 
 def bind_parameters(
@@ -144,7 +144,7 @@ def _scalar(value: object, hint: object, place: str) -> object:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if (isinstance(value, bool) and hint is not bool) or not isinstance(value, typing.cast("type", hint)):
-        return _refuse(place, SCALARS[typing.cast("type", hint)], value)
+        return _refuse(place, KIND_NAMES[typing.cast("type", hint)], value)
     return value
 
 

@@ -43,12 +43,15 @@ class CatalogueEntry:
         The analysis: its input is the first argument.
     takes
         ``"cells"`` (the stored cells or a view), ``"patients"`` (a cohort of patients, or a result) or ``"result"`` (of a step).
+    columns
+        Parameters that name columns of the input: of the table of the cells, or of the patients.
     passes
         Passes over the counts that it and the writing of its result take together; for the estimate of the time left.
     """
 
     function: Analysis
     takes: str
+    columns: tuple[str, ...] = ()
     passes: int = 0
 
     @property
@@ -64,18 +67,18 @@ class CatalogueEntry:
 
 CATALOGUE: dict[str, CatalogueEntry] = {
     "quality": CatalogueEntry(quality, COUNTS, passes=1),
-    "variable_genes": CatalogueEntry(variable_genes, COUNTS, passes=2),
-    "pca": CatalogueEntry(pca, COUNTS, passes=2),
+    "variable_genes": CatalogueEntry(variable_genes, COUNTS, ("batch",), passes=2),
+    "pca": CatalogueEntry(pca, COUNTS, ("regress",), passes=2),
     "module_score": CatalogueEntry(module_score, COUNTS, passes=2),
     "score_states": CatalogueEntry(score_states, RESULT),
-    "cohort_cube": CatalogueEntry(cohort_cube, COUNTS, passes=1),
+    "cohort_cube": CatalogueEntry(cohort_cube, COUNTS, ("sample", "state"), passes=1),
     "pseudobulk": CatalogueEntry(pseudobulk, RESULT),
     "paired_composition": CatalogueEntry(paired_composition, RESULT),
-    "mean_zscore": CatalogueEntry(mean_zscore, TABLE),
-    "kaplan_meier": CatalogueEntry(kaplan_meier, TABLE),
-    "log_rank": CatalogueEntry(log_rank, TABLE),
-    "cox_model": CatalogueEntry(cox_model, TABLE),
-    "cox_scan": CatalogueEntry(cox_scan, TABLE),
+    "mean_zscore": CatalogueEntry(mean_zscore, TABLE, ("expression",)),
+    "kaplan_meier": CatalogueEntry(kaplan_meier, TABLE, ("duration", "event", "group", "entry")),
+    "log_rank": CatalogueEntry(log_rank, TABLE, ("duration", "event", "group", "strata")),
+    "cox_model": CatalogueEntry(cox_model, TABLE, ("duration", "event", "covariates", "strata", "entry")),
+    "cox_scan": CatalogueEntry(cox_scan, TABLE, ("expression", "duration", "event", "covariates")),
 }
 
 

@@ -159,7 +159,7 @@ def join_dataset(dataset: xr.Dataset, joins: tuple[Join, ...], *, results: Mappi
         values = _selected(join, results=results)
         if len(values.dims) != 1 or values.dims[0] not in dataset.indexes:
             message = (
-                f"A join must run over one labelled dimension of what it is joined to: {listed(dataset.indexes)}. "
+                f"A join must run over one labeled dimension of what it is joined to: {listed(dataset.indexes)}. "
                 f"{join.reference} runs over {listed(values.dims)}; pick labels along the others with 'select'."
             )
             raise InputError(message)
@@ -196,7 +196,7 @@ def pick(values: xr.DataArray, select: Mapping[str, object], *, what: str) -> xr
     Parameters
     ----------
     values
-        Labelled array.
+        Labeled array.
     select
         Label by dimension.
     what

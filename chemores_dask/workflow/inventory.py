@@ -6,21 +6,20 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from chemores_dask.aliases import StorePath
-from chemores_dask.store.cells import open_cells
-from chemores_dask.store.layout import LEDGER, existing_root, group_attributes
+from chemores_dask.store import layout
+from chemores_dask.store.cells import has_cells, open_cells
+from chemores_dask.store.cohort_store import cells_by_sample
 from chemores_dask.store.patients import list_cohorts, open_patients
 from chemores_dask.store.results import ResultEntry, list_results
 from chemores_dask.workflow.planning import EarlierResult
 from chemores_dask.workflow.steps import CELLS, PATIENTS
 
-SAMPLE = "sample"
 PATIENT = "patient"
 DIGITS = 16
 VALUES_AT_ONCE = 2**22
@@ -42,6 +41,8 @@ class Inventory:
         Patients of each cohort.
     checksums
         Of ``"cells"`` and of each ``"patients/<cohort>"``.
+    columns
+        Columns of the table of the cells, and variables of each cohort, under the same names.
     results
         What was computed.
     """
@@ -54,6 +55,7 @@ class Inventory:
     sample_cells: Mapping[str, int]
     cohorts: Mapping[str, int]
     checksums: Mapping[str, str]
+    columns: Mapping[str, tuple[str, ...]]
     results: tuple[EarlierResult, ...]
 
 
@@ -74,25 +76,26 @@ def take_inventory(store: StorePath) -> Inventory:
     StoreError
         If there is no store, or its cells are not complete.
     """
-    root = existing_root(store)
+    root = layout.existing_root(store)
     checksums = {}
+    columns = {}
     facts: Mapping[str, int] = {}
     samples: dict[str, int] = {}
     patients = 0
     if has_cells(root):
         cells = open_cells(root)
-        facts = group_attributes(root / CELLS) or {}
+        facts = layout.group_attributes(root / layout.CELLS) or {}
         checksums[CELLS] = _table_checksum(cells.obs, str(cells.uns["content"]))
+        columns[CELLS] = tuple(str(name) for name in cells.obs.columns)
         facts = {**facts, "genes": cells.n_vars}
-        if SAMPLE in cells.obs:
-            counted = cells.obs[SAMPLE].value_counts(sort=False)
-            samples = {str(name): int(number) for name, number in counted.items() if number}
+        samples = cells_by_sample(cells.obs)
         patients = int(cells.obs[PATIENT].nunique()) if PATIENT in cells.obs else 0
     cohorts = {}
     for name in list_cohorts(root):
         cohort = open_patients(root, cohort=name)
         cohorts[name] = int(cohort.sizes[PATIENT])
         checksums[f"{PATIENTS}{name}"] = dataset_checksum(cohort)
+        columns[f"{PATIENTS}{name}"] = tuple(str(variable) for variable in cohort.variables)
     return Inventory(
         cells=int(facts.get("cells", 0)),
         genes=int(facts.get("genes", 0)),
@@ -102,13 +105,9 @@ def take_inventory(store: StorePath) -> Inventory:
         sample_cells=samples,
         cohorts=cohorts,
         checksums=checksums,
+        columns=columns,
         results=tuple(_earlier(entry) for entry in list_results(root)),
     )
-
-
-def has_cells(root: Path) -> bool:
-    """Whether cells are in a store, finished or not."""
-    return any(group_attributes(root / name) is not None for name in (CELLS, LEDGER))
 
 
 def dataset_checksum(dataset: xr.Dataset) -> str:
@@ -128,11 +127,6 @@ def dataset_checksum(dataset: xr.Dataset) -> str:
             part = variable.isel({variable.dims[0]: slice(first, first + step)}) if variable.dims else variable
             digest.update(_bytes_of(np.asarray(part.values)))
     return digest.hexdigest()[:DIGITS]
-
-
-def folder_bytes(folder: StorePath) -> int:
-    """Size of all files below a folder."""
-    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
 
 def _bytes_of(values: np.ndarray) -> bytes:

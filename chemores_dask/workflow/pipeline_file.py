@@ -24,10 +24,49 @@ from chemores_dask.workflow.steps import CELLS, PATIENTS, Join, Pipeline, Refere
 from chemores_dask.workflow.toml_tables import TomlTable, close_names, read_toml
 
 FILE_NAME = "pipeline.toml"
+SHIPPED = "pipelines"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 REFERENCE = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)\.([A-Za-z][A-Za-z0-9_]*)")
 FIGURE_KEYS = ("kind", "step")
 TABLE_KEYS = ("step", "variables", "select", "sort", "descending", "rows", "caption")
+
+
+def find_pipeline(path: StorePath) -> Path:
+    """Find a pipeline: a path, or the name of one that comes with the package.
+
+    Parameters
+    ----------
+    path
+        The TOML file, the folder that holds it as ``pipeline.toml``, or a name.
+
+    Returns
+    -------
+    Path of the TOML file.
+
+    Raises
+    ------
+    PipelineFileError
+        If there is neither, with the names that there are.
+    """
+    given = Path(path)
+    if given.is_dir():
+        return given / FILE_NAME
+    if given.exists():
+        return given
+    # In an installed package they lie inside it, in a checkout beside it.
+    package = Path(__file__).resolve().parents[1]
+    shipped = {
+        file.parent.name: file
+        for folder in (package.parent, package)
+        for file in sorted((folder / SHIPPED).glob(f"*/{FILE_NAME}"))
+    }
+    if str(path) in shipped:
+        return shipped[str(path)]
+    message = (
+        f"A pipeline must be a file, a folder with {FILE_NAME}, or one of: {listed(shipped)}. Found nothing at {path}; "
+        f"check the path.{close_names(given.name, shipped)}"
+    )
+    raise PipelineFileError(message)
 
 
 def read_pipeline(path: StorePath) -> Pipeline:
@@ -36,7 +75,7 @@ def read_pipeline(path: StorePath) -> Pipeline:
     Parameters
     ----------
     path
-        The TOML file, or the folder that holds it as ``pipeline.toml``.
+        The TOML file, the folder that holds it as ``pipeline.toml``, or the name of a pipeline of the package.
 
     Returns
     -------
@@ -47,8 +86,7 @@ def read_pipeline(path: StorePath) -> Pipeline:
     PipelineFileError
         Naming the file, the table, the key and what was expected there.
     """
-    given = Path(path)
-    top = read_toml(given / FILE_NAME if given.is_dir() else given, what="A pipeline")
+    top = read_toml(find_pipeline(path), what="A pipeline")
     top.only("pipeline", "gene_set", "view", "step", "section")
     head = top.table("pipeline").only("name", "title", "description", "seed")
     pipeline = Pipeline(

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NoReturn
 
+from chemores_dask.checks import listed
 from chemores_dask.errors import PipelineFileError
 from chemores_dask.provenance import fingerprint
 from chemores_dask.workflow.arguments import bind_parameters, plain_parameters
 from chemores_dask.workflow.catalogue import COUNTS, RESULT, CatalogueEntry, check_variable, find_analysis
 from chemores_dask.workflow.steps import CELLS, PATIENTS, Join, Pipeline, Step, View, references_of
+from chemores_dask.workflow.toml_tables import close_names
 
 VIEW_REVISION = 1
 """Raised when views give other cells or other values."""
@@ -78,7 +82,11 @@ class PlannedStep:
 
 
 def plan_pipeline(
-    pipeline: Pipeline, *, checksums: Mapping[str, str], earlier: Sequence[EarlierResult] = ()
+    pipeline: Pipeline,
+    *,
+    checksums: Mapping[str, str],
+    earlier: Sequence[EarlierResult] = (),
+    columns: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[PlannedStep, ...]:
     """Order the steps, check their parameters, and find out which results are there.
 
@@ -90,6 +98,8 @@ def plan_pipeline(
         Of ``"cells"`` and of each ``"patients/<cohort>"`` in the store.
     earlier
         Results that the store holds.
+    columns
+        Of the same inputs; parameters that name columns are held against them.
 
     Returns
     -------
@@ -112,6 +122,7 @@ def plan_pipeline(
             known[node.name] = _view_fingerprint(node, known)
         else:
             step = _plan_step(node, pipeline, known=known, checksums=checksums, earlier=earlier, views=views)
+            _check_columns(step, CELLS if node.of in views else node.of, columns=columns)
             known[node.name] = step.fingerprint
             planned.append(step)
     return tuple(planned)
@@ -232,7 +243,7 @@ def _join_fingerprint(join: Join, known: Mapping[str, str]) -> str:
     )
 
 
-def _miss_cells(reader: str) -> None:
+def _miss_cells(reader: str) -> NoReturn:
     message = f"{reader} reads the cells, which must be in the store. There are none; add them with 'chemores ingest'."
     raise PipelineFileError(message)
 
@@ -249,6 +260,22 @@ def _check_input(step: Step, entry: CatalogueEntry, views: Mapping[str, View]) -
             f"'of' of [[step]] {step.name!r} must be {wanted}, because {step.analysis} takes that. Got {step.of!r}."
         )
         raise PipelineFileError(message)
+
+
+def _check_columns(planned: PlannedStep, source: str, *, columns: Mapping[str, Sequence[str]]) -> None:
+    # Hours of counting must not end in a misspelled column.
+    if source not in columns:
+        return  # the result of a step, known only when it is there
+    present = [*columns[source], *(join.name for join in planned.step.join)]
+    for parameter in planned.entry.columns:
+        value = planned.arguments.get(parameter)
+        for name in [value] if isinstance(value, str) else value if isinstance(value, tuple) else ():
+            if name not in present:
+                message = (
+                    f"The parameter {parameter!r} of step {planned.step.name!r} must name a column of {source!r} or of a join. "
+                    f"Got {name!r}; present: {listed(present)}.{close_names(str(name), present)}"
+                )
+                raise PipelineFileError(message)
 
 
 def _compare(now: EarlierResult, found: Sequence[EarlierResult]) -> tuple[bool, str]:

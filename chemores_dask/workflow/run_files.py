@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,11 +12,33 @@ import pandas as pd
 import xarray as xr
 
 from chemores_dask.aliases import StorePath
+from chemores_dask.errors import InputError
 from chemores_dask.workflow.record import RunRecord
 
 RECORD = "run.json"
 TABLES = "tables"
 CELL = "cell"
+
+
+def prepare_folder(folder: StorePath) -> Path:
+    """Make the folder of a run, and make sure before anything runs that files can be written into it.
+
+    Raises
+    ------
+    InputError
+        If they cannot.
+    """
+    place = Path(folder)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        message = (
+            f"Results go into a folder that can be written. {place} is not ({error.strerror}); choose another one."
+        )
+        raise InputError(message) from error
+    return place
 
 
 def write_record(record: RunRecord, folder: StorePath) -> Path:

@@ -6,10 +6,9 @@ import hashlib
 import json
 import platform
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 
 import anndata as ad
@@ -28,7 +27,7 @@ from chemores_dask.workflow.inputs import join_cells, join_dataset, parameter_va
 from chemores_dask.workflow.inventory import Inventory, take_inventory
 from chemores_dask.workflow.planning import PlannedStep, plan_pipeline
 from chemores_dask.workflow.record import Bill, RunRecord, StepRecord
-from chemores_dask.workflow.run_files import write_record, write_tables
+from chemores_dask.workflow.run_files import prepare_folder, write_record, write_tables
 from chemores_dask.workflow.steps import CELLS, PATIENTS, Pipeline, Reference
 
 FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
@@ -49,7 +48,7 @@ def plan_run(pipeline: Pipeline, store: StorePath) -> tuple[PlannedStep, ...]:
     The steps in order, each with the address of its result, and why it would run or not. Nothing is computed.
     """
     inventory = take_inventory(store)
-    return plan_pipeline(pipeline, checksums=inventory.checksums, earlier=inventory.results)
+    return plan_pipeline(pipeline, checksums=inventory.checksums, earlier=inventory.results, columns=inventory.columns)
 
 
 def run_pipeline(
@@ -95,8 +94,10 @@ def run_pipeline(
     """
     check_claims(claims, pipeline)
     inventory = take_inventory(store)
-    planned = plan_pipeline(pipeline, checksums=inventory.checksums, earlier=inventory.results)
-    Path(out).mkdir(parents=True, exist_ok=True)
+    planned = plan_pipeline(
+        pipeline, checksums=inventory.checksums, earlier=inventory.results, columns=inventory.columns
+    )
+    prepare_folder(out)
     started = _now()
     run = _Run(pipeline, store, planned, inventory, watch)
     steps, bill = run.run_steps()
@@ -228,7 +229,7 @@ class _Run:
                 else value
                 for name, value in planned.arguments.items()
             }
-            result = _call(planned, source, arguments)
+            result = planned.entry.function(source, **arguments)
             attributes = self._attributes(planned, started=started, messages=_messages(caught))
             write_result(
                 result,
@@ -277,10 +278,6 @@ class _Run:
             "finished": _now(),
             "host": f"{platform.system()} {platform.machine()}; {self.host}",
         }
-
-
-def _call(planned: PlannedStep, source: ad.AnnData | xr.Dataset, arguments: Mapping[str, object]) -> xr.Dataset:
-    return planned.entry.function(source, **arguments)
 
 
 def _messages(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:

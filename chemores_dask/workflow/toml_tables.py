@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from chemores_dask.aliases import StorePath
 from chemores_dask.checks import listed
@@ -137,7 +137,7 @@ class TomlTable:
             for number, item in enumerate(found, start=1)
         )
 
-    def fail(self, key: str, *, expected: str, found: object = None, hint: str = "") -> None:
+    def fail(self, key: str, *, expected: str, found: object = None, hint: str = "") -> NoReturn:
         """Refuse what a key says."""
         got = "" if found is None else f". Got {found!r}"
         message = f"In {self.file}: {key!r} of {self.place} {expected}{got}.{hint}"

@@ -72,7 +72,9 @@ def test_cox_scan__has_uniform_p_values_beside_a_covariate_that_matters():
         score = mean_zscore(cohort, gene_sets)["patient_score"].sel(gene_set="stemness").variable
         genes = list(gene_sets["decoy_1"].genes[:4])
         beside = cohort.sel(gene=genes).assign(score=score)
-        p_values.append(cox_scan(beside, duration="time", event="event", covariates=["score"])["cox_p_value"].to_numpy())
+        p_values.append(
+            cox_scan(beside, duration="time", event="event", covariates=["score"])["cox_p_value"].to_numpy()
+        )
     assert_uniform(np.concatenate(p_values))
 
 
@@ -110,7 +112,9 @@ def test_cox_model__limits_cover_the_planted_hazard():
         score = mean_zscore(cohort, gene_sets)["patient_score"].sel(gene_set="stemness").to_numpy()
         cohort = cohort.assign(score=("patient", score / score.std(ddof=1)))
         found = cox_model(cohort, duration="time", event="event", covariates=["score"]).isel(term=0)
-        z.append((float(found["cox_model_coefficient"]) - design.stemness_hazard) / float(found["cox_model_standard_error"]))
+        z.append(
+            (float(found["cox_model_coefficient"]) - design.stemness_hazard) / float(found["cox_model_standard_error"])
+        )
         planted = np.exp(design.stemness_hazard)
         missed.append(not found["cox_model_hazard_ratio_lower"] <= planted <= found["cox_model_hazard_ratio_upper"])
     assert np.sum(missed) <= stats.binom.ppf(1 - DOUBT, len(missed), LEVEL)

@@ -199,7 +199,10 @@ def test_cox_scan__ranks_the_genes_of_the_module_first(bulk):
     module = found.index.isin(STEMNESS)
     first = found.sort_values("cox_p_value").index[: len(STEMNESS)]
     assert first.isin(STEMNESS).mean() > 0.6
-    assert stats.mannwhitneyu(found["cox_p_value"][module], found["cox_p_value"][~module], alternative="less").pvalue < 1e-6
+    assert (
+        stats.mannwhitneyu(found["cox_p_value"][module], found["cox_p_value"][~module], alternative="less").pvalue
+        < 1e-6
+    )
     assert (found["cox_q_value"][module] < 0.05).mean() > 0.5
     # One false discovery in twenty is what q promises; the others are as they are by chance.
     called = found["cox_q_value"] < 0.05

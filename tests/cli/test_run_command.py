@@ -165,3 +165,10 @@ def test_run__interrupted_goes_on_to_the_same_results(chemores, store, pipelines
             open_result(store, step=step, fingerprint=fingerprint).compute(),
             open_result(whole, step=step, fingerprint=fingerprint).compute(),
         )
+
+
+def test_run__names_an_unknown_analysis_before_what_follows_from_it(chemores, store, pipelines, capsys, tmp_path):
+    text = (pipelines / "tall_relapse" / "pipeline.toml").read_text().replace('analysis = "pca"', 'analysis = "pcca"')
+    (tmp_path / "pipeline.toml").write_text(text)
+    assert chemores("run", tmp_path, "--store", store, "--out", tmp_path / "out") == 1
+    assert "Did you mean pca?" in capsys.readouterr().err

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from chemores_dask.cli.terminal import TellingErrors, complain, safe, say, show_table, size_text
@@ -79,3 +81,12 @@ def test_telling_errors__is_silent_after_success(capsys):
     with TellingErrors(debug=False):
         pass
     assert capsys.readouterr().err == ""
+
+
+def test_telling_errors__says_how_to_mend_a_full_disk(capsys):
+    with pytest.raises(SystemExit), TellingErrors(debug=False):
+        raise OSError(errno.ENOSPC, "No space left on device", "shard")
+    assert capsys.readouterr().err == (
+        "Error: The disk must have room for what is written. Found: No space left on device (shard); free some space and run the "
+        "same command again, it goes on from what is finished.\n"
+    )

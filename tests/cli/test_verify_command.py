@@ -17,4 +17,12 @@ def test_verify__names_the_damaged_shard_and_its_samples(chemores, store, capsys
     captured = capsys.readouterr()
     assert "data" in captured.out
     assert "P01_diagnosis" in captured.out
-    assert captured.err.startswith("Error: 1 shards are not")
+    assert captured.err.startswith("Error: What is on disk must be as it was written. Damaged shards: 1.")
+
+
+def test_verify__names_the_damaged_table(chemores, store, capsys):
+    (store / "cells" / "obs" / "stage" / "codes" / "c" / "0").unlink()
+    assert chemores("verify", store) == 1
+    captured = capsys.readouterr()
+    assert "stage/codes" in captured.out
+    assert "Damaged files of tables: 1" in captured.err

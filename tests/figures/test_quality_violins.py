@@ -48,3 +48,10 @@ def test_quality_violins__say_that_there_are_no_cells():
 def test_quality_violins__name_what_is_missing():
     with pytest.raises(MissingVariableError, match="cell_keep"):
         quality_violins(quality_result().drop_vars("cell_keep"))
+
+
+def test_quality_violins__say_that_no_mitochondrial_gene_was_found():
+    result = quality_result()
+    assert "Mitochondrial share" in texts_of(quality_violins(result))
+    unknown = quality_violins(result.assign_attrs(mitochondrial_genes=0))
+    assert "Mitochondrial share (no such gene found)" in texts_of(unknown)

@@ -86,7 +86,7 @@ def test_read_clinical_table__refuses_absent_and_reserved_columns(tmp_path: Path
 def test_read_clinical_table__leaves_out_and_lists_patients_without_what_is_required(tmp_path: Path) -> None:
     text = "patient,time,event,age\np1,1,1,4\np2,NA,0,\np3,3,,7\n"
     meaning = {"durations": ("time",), "events": ("event",)}
-    with pytest.raises(InputError, match="'event'.*'' for p3"):
+    with pytest.raises(InputError, match=r"'event'.*'' for p3"):
         read(tmp_path, text, **meaning)
     table = read(tmp_path, text, **meaning, required=("time", "event"))
     assert table.index.tolist() == ["p1"]

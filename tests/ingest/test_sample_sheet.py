@@ -48,6 +48,9 @@ def test_read_sample_sheet__reads_tabs_and_frames(tmp_path: Path) -> None:
         ("sample,path\na,a.h5\nb,a.h5\n", InputError, "Every path must occur once"),
         ("sample,path\na:1,a.h5\n", InputError, "must not hold ':'"),
         ("sample,path,cell_key\na,a.h5,1\n", InputError, "cell_key"),
+        ("sample,path,dose mg/kg\na,a.h5,1\n", InputError, "plain names.*dose mg/kg"),
+        ("sample,path,_index\na,a.h5,1\n", InputError, "plain names"),
+        ("sample,path,stage,stage\na,a.h5,1,2\n", InputError, "must be unique. More than once: stage"),
         ("", FormatError, "an empty file"),
     ],
 )

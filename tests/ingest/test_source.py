@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +79,18 @@ def test_blocks__refuses_data_that_disagree_with_the_header(
     )
     with pytest.raises(FormatError, match=found):
         list(source.blocks(BlockLimit(), scratch=tmp_path))
+
+
+def test_reading__tells_a_folder_from_a_damaged_file(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="must be a file. Found a folder"), reading(tmp_path):
+        tmp_path.open()
+
+
+def test_reading__tells_missing_permission(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="change its permissions"), reading(tmp_path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_reading__does_not_blame_the_file_for_a_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space"), reading(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")

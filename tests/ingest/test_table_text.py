@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from chemores_dask.errors import FormatError
-from chemores_dask.ingest.table_text import detect_delimiter, first_lines, is_gzip, open_bytes, read_names, split_line
+from chemores_dask.errors import FormatError, InputError
+from chemores_dask.ingest.table_text import (
+    detect_delimiter,
+    first_lines,
+    is_gzip,
+    open_bytes,
+    read_names,
+    read_texts,
+    split_line,
+)
 
 
 def test_open_bytes__unpacks_by_content(tmp_path: Path) -> None:
@@ -33,8 +41,25 @@ def test_split_line__honors_quotes() -> None:
     assert split_line('"a,b",c', ",") == ["a,b", "c"]
 
 
-def test_read_names__tells_the_short_line(tmp_path: Path) -> None:
-    (tmp_path / "a.tsv").write_text("a\tb\nc\n")
+def test_read_names__passes_over_empty_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("a\tb\n\nc\n")
     assert read_names(tmp_path / "a.tsv") == [["a", "b"], ["c"]]
-    with pytest.raises(FormatError, match="Line 2 has 1"):
-        read_names(tmp_path / "a.tsv", 1)
+
+
+def test_read_texts__leaves_entries_as_they_are(tmp_path: Path) -> None:
+    # Gzipped whatever the name says, with a mark of byte order.
+    (tmp_path / "a.csv").write_bytes(gzip.compress("\ufeffname,value\nNA,007\n,1e3\n".encode()))
+    table = read_texts(tmp_path / "a.csv")
+    assert table.to_dict("list") == {"name": ["NA", ""], "value": ["007", "1e3"]}
+
+
+def test_read_texts__refuses_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("")
+    with pytest.raises(FormatError, match="an empty file"):
+        read_texts(tmp_path / "a.csv")
+
+
+def test_read_texts__refuses_two_columns_of_one_name(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("age, age ,,\n1,2,3,4\n")
+    with pytest.raises(InputError, match=r"must be unique. More than once: age; rename"):
+        read_texts(tmp_path / "a.csv")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chemores_dask.kernels.histograms import bin_numbers, histogram, merge_histograms
+from chemores_dask.kernels.histograms import bin_numbers, histogram
 
 KERNELS = pytest.mark.parametrize("kernel", [bin_numbers, bin_numbers.python])
 
@@ -46,13 +46,3 @@ def test_histogram__equals_numpy():
     np.testing.assert_array_equal(bins.counts, np.histogram(values, edges)[0])
     np.testing.assert_allclose(bins.sums, np.histogram(values, edges, weights=values)[0], rtol=1e-12)
     np.testing.assert_allclose(bins.squares, np.histogram(values, edges, weights=values**2)[0], rtol=1e-12)
-
-
-def test_merge_histograms__equals_the_whole():
-    values = np.random.default_rng(2).random(300)
-    whole = histogram(values, lower=0.0, upper=1.0, bins=10)
-    parts = [histogram(part, lower=0.0, upper=1.0, bins=10) for part in (values[:0], values[:100], values[100:])]
-    merged = merge_histograms(merge_histograms(parts[0], parts[1]), parts[2])
-    np.testing.assert_array_equal(merged.counts, whole.counts)
-    np.testing.assert_allclose(merged.sums, whole.sums, rtol=1e-12)
-    np.testing.assert_allclose(merged.squares, whole.squares, rtol=1e-12)

@@ -98,7 +98,7 @@ def test_ingest__keeps_every_count_of_a_loom_file(paths, tmp_path):
 def test_ingest__refuses_mouse_beside_human(paths, tmp_path):
     # Eight of their symbols are spelled alike.
     sheet = pd.DataFrame({"sample": ["human", "mouse"], "path": [paths["citeseq"], paths["loom"]]})
-    with pytest.raises(GeneMismatchError, match="match 8 of the others.*different species.*separate stores"):
+    with pytest.raises(GeneMismatchError, match=r"match 8 of the others.*different species.*separate stores"):
         ingest(sheet, tmp_path / "s.zarr")
     assert not (tmp_path / "s.zarr").exists()
 

@@ -125,7 +125,7 @@ figures = [
     { kind = "forest", step = "model", caption = "Hazard ratios." },
     { kind = "volcano", step = "scan", caption = "Every gene." },
 ]
-tables = [{ step = "scan", variables = ["cox_coefficient", "cox_p_value", "cox_q_value"], sort = "cox_p_value", rows = 5, caption = "First genes." }]
+tables = [{ step = "scan", variables = ["cox_coefficient", "cox_p_value"], sort = "cox_p_value", rows = 5, caption = "First." }]
 """
 
 

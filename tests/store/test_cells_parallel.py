@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chemores_dask import metering
 from chemores_dask.errors import CountsError, IncompleteStoreError, InputError, StoreError
-from chemores_dask.store import cells_parallel
+from chemores_dask.store import cells_tables
 from chemores_dask.store.cells import CellsWriter, open_cells, write_cells
 from chemores_dask.store.layout import Geometry
 from tests.store.sources import SMALL, all_counts, all_obs, file_digests, gene_table, make_blocks, write_stream
@@ -126,7 +126,7 @@ def test_write_cells__begins_again_after_it_was_cut_short(tmp_path, monkeypatch)
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(cells_parallel, "finish_matrix", full)
+        patched.setattr(cells_tables, "finish_matrix", full)
         with pytest.raises(OSError, match="No space left"):
             write_cells(cells, tmp_path / "c.zarr", geometry=SMALL)
     with pytest.raises(IncompleteStoreError):

@@ -83,3 +83,9 @@ def test_finish_tables__marks_complete(tmp_path):
     assert found["complete"] is True
     assert found["cells"] == 1
     assert found["encoding-type"] == "anndata"
+
+
+@pytest.mark.parametrize("name", ["a/b", "_index", "..", "", "__own"])
+def test_storable_table__refuses_names_that_cannot_be_stored(name):
+    with pytest.raises(InputError, match="plain names"):
+        storable_table(pd.DataFrame({name: [1]}, index=["a"]), what="cells")

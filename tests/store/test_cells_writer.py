@@ -24,7 +24,7 @@ from chemores_dask.errors import (
     StoreError,
 )
 from chemores_dask.randomness import cell_keys
-from chemores_dask.store import cells_writer, ledger
+from chemores_dask.store import cells_tables, cells_writer, ledger
 from chemores_dask.store.cells import CellsWriter, open_cells
 from chemores_dask.store.layout import Geometry
 from tests.store.sources import SMALL, all_counts, all_obs, file_digests, gene_table, make_blocks, write_stream
@@ -93,8 +93,8 @@ def test_cells_writer__goes_on_after_a_kill_with_the_same_bits(tmp_path, monkeyp
 
     with monkeypatch.context() as patched:
         patched.setattr(cells_writer, "write_shard", dying(cells_writer.write_shard))
-        patched.setattr(cells_writer, "finish_matrix", dying(cells_writer.finish_matrix))
-        patched.setattr(cells_writer, "finish_tables", dying(cells_writer.finish_tables))
+        patched.setattr(cells_tables, "finish_matrix", dying(cells_tables.finish_matrix))
+        patched.setattr(cells_tables, "finish_tables", dying(cells_tables.finish_tables))
         patched.setattr(ledger, "write_element", dying(ledger.write_element))
         patched.setattr(ledger, "write_vector", dying(ledger.write_vector))
         patched.setattr(ledger, "write_checksums", dying(ledger.write_checksums))
@@ -280,7 +280,7 @@ def test_cells_writer__reports_a_shard_that_reads_back_wrong(tmp_path, monkeypat
 
 def test_cells_writer__keeps_the_records_of_sources(tmp_path):
     path = write_stream(tmp_path / "c.zarr", make_blocks())
-    entries = cells_writer.read_sources(path)
+    entries = ledger.read_kept_sources(path)
     assert [(entry.key, entry.first_row, entry.rows) for entry in entries] == [
         ("s0", 0, 18),
         ("s1", 18, 18),

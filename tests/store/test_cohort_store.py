@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 from chemores_dask.errors import StoreNotFoundError
 from chemores_dask.store.cells import CellsWriter
-from chemores_dask.store.cohort_store import CohortStore, store_facts
+from chemores_dask.store.cohort_store import CohortStore, cells_by_sample, folder_bytes, store_facts
 from chemores_dask.store.layout import writable_root
 from chemores_dask.store.patients import write_patients
 from tests.store.sources import all_counts, gene_table, make_blocks, write_stream
@@ -45,3 +46,16 @@ def test_store_facts__of_unfinished_cells_are_zeros(tmp_path):
 def test_store_facts__needs_a_store(tmp_path):
     with pytest.raises(StoreNotFoundError):
         store_facts(tmp_path / "absent")
+
+
+def test_folder_bytes__adds_up_files(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_bytes(b"123")
+    (tmp_path / "c").write_bytes(b"12")
+    assert folder_bytes(tmp_path) == 5
+
+
+def test_cells_by_sample__passes_over_samples_without_cells():
+    samples = pd.Categorical(["b", "a", "b"], categories=["a", "b", "c"])
+    assert cells_by_sample(pd.DataFrame({"sample": samples})) == {"a": 1, "b": 2}
+    assert cells_by_sample(pd.DataFrame({"patient": samples})) == {}

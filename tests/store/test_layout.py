@@ -20,6 +20,7 @@ from chemores_dask.store.layout import (
     existing_root,
     fresh_group,
     group_attributes,
+    is_plain_name,
     open_array,
     require_group,
     writable_root,
@@ -119,3 +120,8 @@ def test_fresh_group__erases_what_was_there(tmp_path):
     erase(tmp_path / "g")
     assert not (tmp_path / "g").exists()
     erase(tmp_path / "g")
+
+
+def test_is_plain_name__takes_text_that_is_no_path():
+    assert all(is_plain_name(name) for name in ("stage", "a.b", "dose (mg)", "größe"))
+    assert not any(is_plain_name(name) for name in ("a/b", ".", "..", "", "_index", "__own", 3, None))

@@ -26,3 +26,8 @@ def test_catalogue__has_readable_signatures(name):
 def test_find_analysis__offers_the_close_name():
     with pytest.raises(UnknownStepError, match=r"The analysis of step 'one' must be .* Did you mean cox_scan"):
         find_analysis("cox_scn", step="one")
+
+
+def test_catalogue__names_parameters_that_the_analyses_have():
+    for name, entry in CATALOGUE.items():
+        assert set(entry.columns) <= set(inspect.signature(entry.function).parameters), name

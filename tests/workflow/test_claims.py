@@ -34,7 +34,7 @@ def result(values=(0.1, 0.25)):
     return {"expansion": xr.Dataset({"share": ("patient", list(values))}, coords={"patient": ["P1", "P2"]})}
 
 
-def test_compare_claims__reads_the_labelled_value(claims):
+def test_compare_claims__reads_the_labeled_value(claims):
     (outcome,) = compare_claims(claims, results=result())
     assert (outcome.found, outcome.holds, outcome.source) == (0.25, True, "a paper")
 

@@ -101,7 +101,7 @@ def test_join_dataset__refuses_to_standardize_a_constant():
 
 
 def test_join_dataset__refuses_other_dimensions():
-    with pytest.raises(InputError, match=r"must run over one labelled dimension of what it is joined to: patient"):
+    with pytest.raises(InputError, match=r"must run over one labeled dimension of what it is joined to: patient"):
         join_dataset(
             patients(),
             (Join(Reference("step", "cell_total"), "s"),),

@@ -8,7 +8,7 @@ from chemores_dask.errors import StoreNotFoundError
 from chemores_dask.store.cells_parallel import write_cells
 from chemores_dask.store.patients import write_patients
 from chemores_dask.testing.nouns import CELLS, GENES, PATIENTS, tiny_cells, tiny_counts, tiny_patients
-from chemores_dask.workflow.inventory import dataset_checksum, folder_bytes, take_inventory
+from chemores_dask.workflow.inventory import dataset_checksum, take_inventory
 
 
 def test_take_inventory__counts_what_is_there(store):
@@ -62,10 +62,3 @@ def test_dataset_checksum__tells_labels_and_scalars():
     first = xr.Dataset({"a": ((), 1.0)}, coords={"gene": ["A", "B"]})
     assert dataset_checksum(first) != dataset_checksum(first.assign_coords(gene=["A", "C"]))
     assert dataset_checksum(first) != dataset_checksum(first.assign(a=np.float64(2)))
-
-
-def test_folder_bytes__adds_up_files(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "b").write_bytes(b"123")
-    (tmp_path / "c").write_bytes(b"12")
-    assert folder_bytes(tmp_path) == 5

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from chemores_dask.errors import PipelineFileError
-from chemores_dask.workflow.pipeline_file import read_pipeline
+from chemores_dask.workflow.pipeline_file import find_pipeline, read_pipeline
 from chemores_dask.workflow.steps import Join, Reference, View
 
 GOOD = """
@@ -111,3 +111,17 @@ def test_read_pipeline__refuses_gene_sets_of_one_name(tmp_path):
     path = write(tmp_path, GOOD + '\n[[gene_set]]\nname = "stemness"\nup = ["A"]\n')
     with pytest.raises(PipelineFileError, match=r"names? of gene sets must be unique|Names of gene sets"):
         read_pipeline(path)
+
+
+def test_find_pipeline__takes_paths_and_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pipeline.toml").write_text(GOOD)
+    assert find_pipeline(tmp_path) == tmp_path / "pipeline.toml"
+    assert find_pipeline(tmp_path / "pipeline.toml") == tmp_path / "pipeline.toml"
+    assert find_pipeline("tall_relapse").parts[-2:] == ("tall_relapse", "pipeline.toml")
+
+
+def test_find_pipeline__says_which_there_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PipelineFileError, match=r"osteosarcoma_chemotherapy, tall_relapse.*Did you mean tall_relapse"):
+        find_pipeline("tall_relapses")

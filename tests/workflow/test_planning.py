@@ -139,3 +139,15 @@ def test_plan_pipeline__refuses_variables_that_no_result_has():
     steps = (replace(STEPS[3], join=(Join(Reference("states", "state"), "state"),)), *STEPS[:3])
     with pytest.raises(PipelineFileError, match=r"'states\.state' in \[\[step\]\] 'cube' must name a variable"):
         plan(pipeline(steps))
+
+
+def test_plan_pipeline__refuses_columns_that_the_input_lacks():
+    columns = {"cells": ("sample", "stage"), "patients/bulk": ("time", "event", "age")}
+    assert plan_pipeline(pipeline(), checksums=CHECKSUMS, columns=columns)
+    for step, parameters, reason in (
+        ("curves", {"duration": "tme"}, r"'duration' of step 'curves'.*'patients/bulk'.*Got 'tme'.*Did you mean time"),
+        ("curves", {"group": "score_high"}, r"'group' of step 'curves'"),
+        ("cube", {"sample": "smple"}, r"'sample' of step 'cube'.*'cells'.*Got 'smple'"),
+    ):
+        with pytest.raises(PipelineFileError, match=reason):
+            plan_pipeline(with_parameters(step, **parameters), checksums=CHECKSUMS, columns=columns)

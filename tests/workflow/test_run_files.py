@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pandas as pd
+import pytest
 import xarray as xr
 
+from chemores_dask.errors import InputError
 from chemores_dask.workflow.record import Bill, ClaimOutcome, RunRecord, StepRecord
-from chemores_dask.workflow.run_files import write_record, write_tables
+from chemores_dask.workflow.run_files import prepare_folder, write_record, write_tables
 
 
 def record():
@@ -55,3 +57,12 @@ def test_write_tables__writes_one_table_per_dimension(tmp_path):
     assert matrix.loc["B"].tolist() == [1.0, 3.0, 5.0]
     plain = pd.read_csv(tmp_path / "tables" / "step.tsv", sep="\t", index_col="variable")
     assert plain.loc["threshold"].tolist() == [0.5, "log"]
+
+
+def test_prepare_folder__makes_it_and_refuses_what_cannot_be_written(tmp_path):
+    assert prepare_folder(tmp_path / "a" / "b").is_dir()
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match="choose another one"):
+            prepare_folder(place)
