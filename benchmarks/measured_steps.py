@@ -24,7 +24,12 @@ VARIABLE_GENES = 2_000
 def simulate(folder: Path, cells: int) -> None:
     """Write 10x HDF5 files of ten samples."""
     design = cd.SimulationDesign(
-        patients=SAMPLES // 2, cells_per_sample=cells // SAMPLES, genes=GENES, formats="h5", bulk_patients=50, bulk_genes=500
+        patients=SAMPLES // 2,
+        cells_per_sample=cells // SAMPLES,
+        genes=GENES,
+        formats="h5",
+        bulk_patients=50,
+        bulk_genes=500,
     )
     cd.simulate(folder / "files", design=design, seed=SEED)
 

@@ -18,9 +18,10 @@ import numpy as np
 from chemores_dask.aliases import Matrix, Seed, Vector
 
 GOLDEN_GAMMA = np.uint64(0x9E3779B97F4A7C15)
-_FIRST_MULTIPLIER = np.uint64(0xBF58476D1CE4E5B9)
-_SECOND_MULTIPLIER = np.uint64(0x94D049BB133111EB)
-_UNIT = 2.0**-53
+FIRST_MULTIPLIER = np.uint64(0xBF58476D1CE4E5B9)
+SECOND_MULTIPLIER = np.uint64(0x94D049BB133111EB)
+UNIT = 2.0**-53
+"""Step between the uniform numbers: they have 53 bits."""
 
 
 def mix(values: Vector) -> Vector:
@@ -37,8 +38,8 @@ def mix(values: Vector) -> Vector:
     """
     scrambled = np.asarray(values, dtype=np.uint64)
     with np.errstate(over="ignore"):
-        scrambled = (scrambled ^ (scrambled >> np.uint64(30))) * _FIRST_MULTIPLIER
-        scrambled = (scrambled ^ (scrambled >> np.uint64(27))) * _SECOND_MULTIPLIER
+        scrambled = (scrambled ^ (scrambled >> np.uint64(30))) * FIRST_MULTIPLIER
+        scrambled = (scrambled ^ (scrambled >> np.uint64(27))) * SECOND_MULTIPLIER
     return scrambled ^ (scrambled >> np.uint64(31))
 
 
@@ -79,7 +80,7 @@ def cell_uniforms(seed: Seed, keys: Vector, draws: int = 1) -> Matrix:
     with np.errstate(over="ignore"):
         streams = mix(np.asarray(keys, dtype=np.uint64) ^ start)
         counters = streams[:, None] + positions[None, :] * GOLDEN_GAMMA
-    return (mix(counters) >> np.uint64(11)).astype(np.float64) * _UNIT
+    return (mix(counters) >> np.uint64(11)).astype(np.float64) * UNIT
 
 
 def spawn(seed: Seed, children: int) -> list[Seed]:

@@ -127,10 +127,10 @@ def paired_composition(
 
     Notes
     -----
-    Passes over the counts: 0 (the cube is the only input). A share is relative: it rises when other states shrink. The added halves pull
-    the log odds of rare states towards even odds, the more so the fewer cells there are: where a state is expected in fewer than about
-    three cells and one stage has several times the cells of the other, tests of the log odds err more often than they say (8 % at a level of
-    5 %, for 1.4 % of 100 and of 700 cells); ``composition_share_t_p_value`` does not.
+    Passes over the counts: 0 (the cube is the only input). A share is relative: it rises when other states shrink. The added halves
+    pull the log odds of rare states towards even odds, the more so the fewer cells there are. Where a state is expected in fewer than
+    about three cells, and one stage has several times the cells of the other, tests of the log odds err more often than they say (in
+    simulations 8 % at a level of 5 %, for 1.4 % of 100 and of 700 cells); ``composition_share_t_p_value`` does not.
 
     References
     ----------
@@ -271,8 +271,8 @@ def _check_pairs(names: Vector, found: np.ndarray, total: np.ndarray, *, state: 
         raise InputError(message)
     if (found[paired] == total[paired]).all():
         message = (
-            f"paired_composition needs cells in other states than {state!r}, since a share is compared. All cells of all patients are in it; "
-            "pass a cube with all states."
+            f"paired_composition needs cells in other states than {state!r}, since a share is compared. All cells of all patients "
+            "are in it; pass a cube with all states."
         )
         raise InputError(message)
     return _Pairs(names[paired], dropped, found[paired], total[paired])

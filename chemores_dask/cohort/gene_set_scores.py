@@ -153,8 +153,8 @@ def _zscores(matrix: Matrix, genes: list[str]) -> tuple[Matrix, Vector]:
     unknown = ~(largest <= LARGEST_VALUE)
     if unknown.any():
         message = (
-            f"Expression must be known, finite and below {LARGEST_VALUE:g} in mean_zscore. Not so for: {listed(np.array(genes)[unknown])}; impute it, or leave "
-            "these genes or patients out."
+            f"Expression must be known and finite in mean_zscore. Not so for: {listed(np.array(genes)[unknown])} (beyond "
+            f"{LARGEST_VALUE:g} counts as infinite); impute it, or leave these genes or patients out."
         )
         raise InputError(message)
     centered = matrix - matrix.mean(axis=0)

@@ -175,8 +175,8 @@ def check_strata(patients: xr.Dataset, strata: str | Sequence[str] | None, *, ca
 def design_matrix(patients: xr.Dataset, covariates: Sequence[str], *, caller: str) -> tuple[Matrix, list[str]]:
     """Turn clinical variables into columns of numbers.
 
-    Numbers and booleans are one column each, also where they come as objects. A text variable becomes an indicator ``name[level]`` for every level but the first in
-    alphabetical order, which is the reference.
+    Numbers and booleans are one column each, also where they come as objects. A text variable becomes an indicator ``name[level]``
+    for every level but the first in alphabetical order, which is the reference.
 
     Parameters
     ----------

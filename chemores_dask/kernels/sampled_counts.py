@@ -17,13 +17,10 @@ import numpy as np
 
 from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.kernels.jit import jit
+from chemores_dask.randomness import FIRST_MULTIPLIER, GOLDEN_GAMMA, SECOND_MULTIPLIER, UNIT
 
-_GAMMA = np.uint64(0x9E3779B97F4A7C15)
-_FIRST_MULTIPLIER = np.uint64(0xBF58476D1CE4E5B9)
-_SECOND_MULTIPLIER = np.uint64(0x94D049BB133111EB)
 _FAR = np.uint64(2**32)
 _SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11))
-_UNIT = 2.0**-53
 NOISE_LEVELS = 1024
 _NOISE_MASK = np.uint64(NOISE_LEVELS - 1)
 _LARGEST_STEP = 32.0
@@ -72,16 +69,16 @@ class CountProfiles(NamedTuple):
 @jit
 def bits_at(key: np.uint64, position: np.uint64) -> np.uint64:
     """The 64 random bits of a key at a position (SplitMix64)."""
-    bits = np.uint64(key) + np.uint64(position) * _GAMMA
-    bits = (bits ^ (bits >> _SHIFTS[0])) * _FIRST_MULTIPLIER
-    bits = (bits ^ (bits >> _SHIFTS[1])) * _SECOND_MULTIPLIER
+    bits = np.uint64(key) + np.uint64(position) * GOLDEN_GAMMA
+    bits = (bits ^ (bits >> _SHIFTS[0])) * FIRST_MULTIPLIER
+    bits = (bits ^ (bits >> _SHIFTS[1])) * SECOND_MULTIPLIER
     return bits ^ (bits >> _SHIFTS[2])
 
 
 @jit
 def uniform_at(key: np.uint64, position: np.uint64) -> float:
     """The uniform number in [0, 1) of a key at a position, from the upper 53 bits."""
-    return float(np.uint64(bits_at(key, position)) >> _SHIFTS[3]) * _UNIT
+    return float(np.uint64(bits_at(key, position)) >> _SHIFTS[3]) * UNIT
 
 
 @jit

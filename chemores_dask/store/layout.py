@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeGuard
 
 import anndata
 import zarr
@@ -89,7 +89,7 @@ class Geometry:
 DEFAULT_GEOMETRY = Geometry()
 
 
-def is_plain_name(name: object) -> bool:
+def is_plain_name(name: object) -> TypeGuard[str]:
     """Whether a name can be that of a stored array beside others: text, not a path, and none that zarr or AnnData keep for themselves."""
     return isinstance(name, str) and name not in RESERVED_NAMES and "/" not in name and not name.startswith("__")
 

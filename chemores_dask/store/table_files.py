@@ -78,6 +78,8 @@ def check_tables(root: Path) -> None:
     ------
     ChecksumError
         Naming the files.
+    FormatError
+        If a list of columns is damaged.
     """
     damaged = _damaged(root, TABLES)
     if damaged:
@@ -91,6 +93,8 @@ def check_tables(root: Path) -> None:
 
 def _damaged(root: Path, parts: tuple[str, ...]) -> list[FileDamage]:
     kept = (group_attributes(root / LEDGER) or {}).get(KEPT, {})
+    for table in TABLES:
+        group_attributes(root / CELLS / table)
     damaged = []
     for name, expected in kept.items():
         file = root / CELLS / name

@@ -270,7 +270,7 @@ def test_analyses__refuse_labels_that_cannot_be_compared():
         lambda: variable_genes(counted, method="seurat_v3", batch="label"),
         lambda: pca(counted, components=2, regress=["label"]),
     ):
-        with pytest.raises(InputError, match="text or numbers|numbers or text"):
+        with pytest.raises(InputError, match=r"text or numbers|numbers or text"):
             run()
     # A column that is not asked for is passed over.
     assert "label" not in cohort_cube(counted, sample="sample").coords

@@ -67,7 +67,7 @@ def test_cox_scan__has_uniform_p_values_beside_a_covariate_that_matters():
     design = SimulationDesign(genes=400, bulk_genes=320, bulk_patients=150, stemness_hazard=0.8)
     p_values = []
     # Few genes of many cohorts: those of one cohort share its outcome, and with it the chance deviation of their spread.
-    for seed in range(150):
+    for seed in range(100):
         cohort = bulk_patients(panel, gene_sets, design=design, seed=seed)
         score = mean_zscore(cohort, gene_sets)["patient_score"].sel(gene_set="stemness").variable
         genes = list(gene_sets["decoy_1"].genes[:4])
@@ -84,7 +84,7 @@ def test_log_rank_and_cox_model__have_uniform_p_values_over_cohorts():
     gene_sets = planted_gene_sets(panel, seed=1)
     design = SimulationDesign(genes=400, bulk_genes=320, bulk_patients=150).null()
     groups, wald, ratio, score_test = [], [], [], []
-    for seed in range(120):
+    for seed in range(100):
         cohort = bulk_patients(panel, gene_sets, design=design, seed=1000 + seed)
         scores = mean_zscore(cohort, gene_sets)
         # Sets without common genes: their scores are independent.
@@ -107,7 +107,7 @@ def test_cox_model__limits_cover_the_planted_hazard():
     gene_sets = planted_gene_sets(panel, seed=3)
     design = SimulationDesign(genes=400, bulk_genes=320, bulk_patients=150)
     z, missed = [], []
-    for seed in range(120):
+    for seed in range(100):
         cohort = bulk_patients(panel, gene_sets, design=design, seed=2000 + seed)
         score = mean_zscore(cohort, gene_sets)["patient_score"].sel(gene_set="stemness").to_numpy()
         cohort = cohort.assign(score=("patient", score / score.std(ddof=1)))
@@ -139,7 +139,7 @@ def composition_p_values(design, *, cohorts, cells_after=None):
 @pytest.mark.parametrize(("patients", "cells", "share"), [(8, 300, 0.014), (6, 300, 0.1)])
 def test_paired_composition__has_uniform_p_values_over_cohorts(patients, cells, share):
     design = SimulationDesign(patients=patients, cells_per_sample=cells, stem_share_before=share).null()
-    p_values = composition_p_values(design, cohorts=300)
+    p_values = composition_p_values(design, cohorts=200)
     assert_uniform(p_values["t"])
     assert_error_rate(p_values["share_t"], exact=False)
     # Tests of signs have few different P values: they may be found less often than the level, never more.
@@ -152,7 +152,7 @@ def test_paired_composition__has_uniform_p_values_over_cohorts(patients, cells, 
 def test_paired_composition__holds_its_level_with_unequal_numbers_of_cells():
     # About three stem-like cells at diagnosis and eleven at relapse.
     design = SimulationDesign(patients=8, cells_per_sample=250).null()
-    p_values = composition_p_values(design, cohorts=300, cells_after=900)
+    p_values = composition_p_values(design, cohorts=200, cells_after=900)
     for found in p_values.values():
         assert_error_rate(found, exact=False)
 

@@ -82,7 +82,7 @@ def test_blocks__refuses_data_that_disagree_with_the_header(
 
 
 def test_reading__tells_a_folder_from_a_damaged_file(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="must be a file. Found a folder"), reading(tmp_path):
+    with pytest.raises(FormatError, match="Found a folder; name the file"), reading(tmp_path):
         tmp_path.open()
 
 

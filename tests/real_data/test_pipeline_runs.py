@@ -231,6 +231,7 @@ def test_run__tells_outcome_of_patients_with_follow_up(chemores, cohorts, tmp_pa
 def test_run__says_that_a_cohort_has_patients_without_follow_up(chemores, cohorts, capsys, tmp_path):
     store = tmp_path / "cohort.zarr"
     meaning = ["--cohort", "tall", "--duration", "efs.time", "--event", "efs.censor"]
+    meaning += ["--expression", cohorts / "GRIN2_TALL_expr_417x264.csv.gz"]
     assert chemores("ingest-patients", cohorts / "GRIN2_TALL_clin.csv.gz", store, *meaning) == 0
     (tmp_path / "pipeline.toml").write_text(LEUKEMIA)
     assert chemores("run", tmp_path, "--store", store, "--out", tmp_path / "out") == 1
@@ -247,8 +248,14 @@ def test_run__says_that_a_panel_of_genes_lacks_the_signature(chemores, glioblast
     said = capsys.readouterr().err
     assert "Step 'bulk_score' reads 'patients/bulk', which must be in the store" in said
     assert "chemores ingest-patients" in said
-    meaning = ["--cohort", "bulk", "--duration", "efs.time", "--event", "efs.censor", "--required", "efs.time"]
-    assert chemores("ingest-patients", cohorts / "GRIN2_TALL_clin.csv.gz", store, *meaning) == 0
+    # The pipeline calls the outcome time and event.
+    clinical = pd.read_csv(cohorts / "GRIN2_TALL_clin.csv.gz").rename(
+        columns={"efs.time": "time", "efs.censor": "event"}
+    )
+    clinical.to_csv(tmp_path / "clinical.csv", index=False)
+    meaning = ["--cohort", "bulk", "--duration", "time", "--event", "event", "--required", "time"]
+    meaning += ["--expression", cohorts / "GRIN2_TALL_expr_417x264.csv.gz"]
+    assert chemores("ingest-patients", tmp_path / "clinical.csv", store, *meaning) == 0
     assert chemores("run", pipeline, "--store", store, "--out", tmp_path / "out") == 1
     said = capsys.readouterr().err
     assert "The step 'stemness' (module_score of normalized) failed" in said

@@ -80,8 +80,8 @@ def test_score_states__follows_scale_and_shift():
 def test_score_states__stands_the_widest_range():
     limit = np.finfo(float).max
     result = score_states(scores_from([-limit, -limit / 2, 0, limit]), gene_set="set", classes=2)
-    assert np.isfinite(result["state_threshold"].item())
-    assert result["cell_state"].to_numpy().tolist()[-1] == "stem_like"
+    assert result["state_threshold"].item() == pytest.approx(limit / 2)
+    assert result["cell_state"].to_numpy().tolist() == ["other", "other", "other", "stem_like"]
 
 
 def test_score_states__labels_agree_with_the_threshold_and_not_with_the_order():

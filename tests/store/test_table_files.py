@@ -6,8 +6,9 @@ import anndata
 import pytest
 import zarr
 
-from chemores_dask.errors import ChecksumError
+from chemores_dask.errors import ChecksumError, FormatError
 from chemores_dask.store.cells import open_cells, write_cells
+from chemores_dask.store.layout import write_element
 from chemores_dask.store.table_files import check_tables, damaged_tables
 from tests.store.sources import make_blocks, write_stream
 
@@ -51,7 +52,13 @@ def test_check_tables__refuses_a_missing_chunk_that_would_read_as_the_first_samp
 
 def test_check_tables__lets_a_column_be_added(stored):
     table = zarr.open_group(stored / "cells" / "obs", mode="r+")
-    anndata.io.write_elem(table, "note", open_cells(stored).obs["reads"].to_numpy())
+    write_element(table, "note", open_cells(stored).obs["reads"].to_numpy())
     table.attrs["column-order"] = [*table.attrs["column-order"], "note"]
     check_tables(stored)
     assert "note" in open_cells(stored).obs
+
+
+def test_check_tables__names_a_damaged_list_of_columns(stored):
+    (stored / "cells" / "obs" / "zarr.json").write_text("{")
+    with pytest.raises(FormatError, match="obs/zarr.json"):
+        open_cells(stored)

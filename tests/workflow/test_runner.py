@@ -13,6 +13,7 @@ from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.variable_genes import variable_genes
 from chemores_dask.store.cells import open_cells
 from chemores_dask.store.patients import write_patients
+from chemores_dask.store.results import list_results
 from chemores_dask.testing.nouns import CELLS, tiny_patients
 from chemores_dask.workflow import runner
 from chemores_dask.workflow.catalogue import CATALOGUE, CatalogueEntry
@@ -144,9 +145,9 @@ def test_run_pipeline__redoes_a_torn_result(read, store, tmp_path):
 
 
 def test_run_pipeline__names_the_step_that_failed(read, store, tmp_path, pipeline_text):
-    broken = read(pipeline_text.replace('covariates = ["age"]', 'covariates = ["agee"]'))
+    broken = read(pipeline_text.replace('covariates = ["age"]', 'covariates = ["age", "age"]'))
     with pytest.raises(
-        StepFailedError, match=r"The step 'model' \(cox_model of patients/trial\) failed\. .*'agee'"
+        StepFailedError, match=r"The step 'model' \(cox_model of patients/trial\) failed\. .*different names"
     ) as failed:
         run(broken, store, tmp_path)
     assert failed.value.__cause__ is not None
@@ -217,3 +218,10 @@ def test_run_pipeline__gives_the_same_on_a_cluster(read, store, tmp_path):
         assert record.steps[0].bill.passes == 1.0
         assert ran(record) == STEPS
         same(open_run_results(record, store), expected)
+
+
+def test_run_pipeline__refuses_a_misspelled_column_before_anything_runs(read, store, tmp_path, pipeline_text):
+    broken = read(pipeline_text.replace('covariates = ["age"]', 'covariates = ["agee"]'))
+    with pytest.raises(PipelineFileError, match=r"'covariates' of step 'model'.*'agee'.*Did you mean age"):
+        run(broken, store, tmp_path)
+    assert list_results(store) == []

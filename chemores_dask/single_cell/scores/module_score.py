@@ -290,12 +290,7 @@ def _check_input(cells: AnnData, gene_sets: GeneSets, *, bins: int, controls: in
             f"Names of genes must be unique. Found more than once: {listed(twice)}; call var_names_make_unique() first."
         )
         raise InputError(message)
-    if cells.n_vars < 2:
-        message = (
-            f"module_score needs genes to choose controls from. Got {cells.n_vars}; pass cells with all their genes."
-        )
-        raise InputError(message)
-    check_whole(bins, parameter="bins", caller="module_score", minimum=2, maximum=cells.n_vars)
+    check_whole(bins, parameter="bins", caller="module_score", minimum=2, maximum=max(cells.n_vars, 2))
     check_whole(controls, parameter="controls", caller="module_score", minimum=1)
 
 
