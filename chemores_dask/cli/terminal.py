@@ -121,6 +121,10 @@ def _described(error: Exception) -> list[str]:
                 "same command again, it goes on from what is finished.",
                 *notes,
             ]
-        return [f"Error: {error.strerror or error}{place}", *notes]
+        found = f"{error.strerror or error}{place}"
+        return [
+            f"Error: Files must be readable, and writable where something is written. Found: {found}; check the path.",
+            *notes,
+        ]
     unexpected = f"Error: something unexpected happened. {type(error).__name__}: {error}"
     return [unexpected, *notes, "Run the same command with --debug to see where."]

@@ -60,5 +60,5 @@ def test_check_tables__lets_a_column_be_added(stored):
 
 def test_check_tables__names_a_damaged_list_of_columns(stored):
     (stored / "cells" / "obs" / "zarr.json").write_text("{")
-    with pytest.raises(FormatError, match="obs/zarr.json"):
+    with pytest.raises(FormatError, match=r"obs/zarr\.json"):
         open_cells(stored)
