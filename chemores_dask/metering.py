@@ -49,3 +49,27 @@ def difference(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
     Growth of every counter that is in ``after``.
     """
     return {name: amount - before.get(name, 0) for name, amount in after.items()}
+
+
+def bytes_text(size: float) -> str:
+    """Write a number of bytes for people, in decimal units.
+
+    Parameters
+    ----------
+    size
+        Bytes.
+
+    Returns
+    -------
+    Text.
+
+    Examples
+    --------
+    >>> bytes_text(512), bytes_text(1_234_567)
+    ('512 bytes', '1.2 MB')
+    """
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from chemores_dask.metering import ROWS_DECODED, TASKS, count, difference, snapshot
+import pytest
+
+from chemores_dask.metering import ROWS_DECODED, TASKS, bytes_text, count, difference, snapshot
 
 
 def test_count__adds_to_the_counters():
@@ -35,3 +37,8 @@ def test_snapshot__stands_still():
 def test_difference__takes_new_counters_as_grown_from_nothing():
     assert difference({"a": 1}, {"a": 4, "b": 2}) == {"a": 3, "b": 2}
     assert difference({"gone": 1}, {}) == {}
+
+
+@pytest.mark.parametrize(("size", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (2e12, "2.0 TB")])
+def test_bytes_text__uses_a_fitting_unit(size, text):
+    assert bytes_text(size) == text

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chemores_dask.cli.terminal import say, show_table, size_text
+from chemores_dask.cli.terminal import say, show_table
+from chemores_dask.metering import bytes_text
 from chemores_dask.store.cohort_store import folder_bytes
 from chemores_dask.workflow.inventory import take_inventory
 
@@ -22,7 +23,7 @@ def perform(store: Path) -> None:
         )
     else:
         say("no cells")
-    say(f"{size_text(folder_bytes(store))} on disk")
+    say(f"{bytes_text(folder_bytes(store))} on disk")
     if inventory.sample_cells:
         show_table(("sample", "cells"), [(name, f"{cells:,}") for name, cells in inventory.sample_cells.items()])
     for name, patients in inventory.cohorts.items():

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from chemores_dask.cli.run_progress import watched_run
-from chemores_dask.cli.terminal import say, show_table, size_text
+from chemores_dask.cli.terminal import say, show_table
 from chemores_dask.gene_sets import GeneSets
 from chemores_dask.ingest.gmt_file import read_gmt
+from chemores_dask.metering import bytes_text
 from chemores_dask.report.document import check_sections, write_report
 from chemores_dask.workflow.catalogue import find_analysis
 from chemores_dask.workflow.claims import read_claims
@@ -80,8 +81,8 @@ def show_bill(record: RunRecord) -> None:
     bill = record.bill
     say(
         f"{len(record.steps) - reused} steps ran, {reused} were done before: {bill.seconds:.1f} s, "
-        f"{bill.passes:.1f} passes over {record.cells:,} cells, {size_text(bill.bytes_decoded)} of counts decoded, "
-        f"{size_text(bill.peak_memory_bytes)} of memory at most."
+        f"{bill.passes:.1f} passes over {record.cells:,} cells, {bytes_text(bill.bytes_decoded)} of counts decoded, "
+        f"{bytes_text(bill.peak_memory_bytes)} of memory at most."
     )
 
 

@@ -70,21 +70,6 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     console.print(table)
 
 
-def size_text(size: float) -> str:
-    """A number of bytes for people.
-
-    Examples
-    --------
-    >>> size_text(1_234_567)
-    '1.2 MB'
-    """
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
 @dataclass(frozen=True)
 class TellingErrors:
     """Turn an error into one message on standard error and an exit code; with ``debug``, let it through.

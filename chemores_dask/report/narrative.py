@@ -139,32 +139,6 @@ def time_text(moment: str) -> str:
     return f"{read:%Y-%m-%d %H:%M} {read.tzname() or ''}".strip()
 
 
-def bytes_text(number: float) -> str:
-    """Bytes in the largest unit that leaves a number of at least one.
-
-    Parameters
-    ----------
-    number
-        Bytes.
-
-    Returns
-    -------
-    Text.
-
-    Examples
-    --------
-    >>> bytes_text(512), bytes_text(3 * 2**30)
-    ('512 B', '3.0 GiB')
-    """
-    if number < 1024:
-        return f"{number:.0f} B"
-    for unit in ("KiB", "MiB", "GiB"):
-        number /= 1024
-        if number < 1024:
-            return f"{number:.1f} {unit}"
-    return f"{number / 1024:,.1f} TiB"
-
-
 def seconds_text(seconds: float) -> str:
     """A duration.
 

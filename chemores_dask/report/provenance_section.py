@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 
 from chemores_dask.figures.number_text import count_text, number_text
+from chemores_dask.metering import bytes_text
 from chemores_dask.report.markup import Markup, element, joined
-from chemores_dask.report.narrative import DESCRIPTIVE, bytes_text, seconds_text, step_sentence, time_text
+from chemores_dask.report.narrative import DESCRIPTIVE, seconds_text, step_sentence, time_text
 from chemores_dask.report.tables import table_element
 from chemores_dask.workflow.record import Bill, RunRecord, StepRecord
 

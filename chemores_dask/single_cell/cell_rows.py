@@ -20,6 +20,22 @@ NONZEROS_PER_BLOCK = 16_000_000
 """Stored values in a block cut from a matrix in memory."""
 
 
+def check_cells(cells: AnnData, *, caller: str) -> None:
+    """Refuse what is not an AnnData.
+
+    Raises
+    ------
+    InputError
+        Saying what was given instead.
+    """
+    if not isinstance(cells, AnnData):
+        message = (
+            f"{caller} needs cells as AnnData. Got {type(cells).__name__}; "
+            "open a store with open_cells, or wrap the matrix in AnnData."
+        )
+        raise InputError(message)
+
+
 def planned_rows(cells: AnnData, *, caller: str, state_bytes: int = 0) -> tuple[Rows, Plan]:
     """The matrix of the cells as rows, once it is known that a pass over them fits into memory.
 

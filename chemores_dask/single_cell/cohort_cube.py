@@ -16,7 +16,7 @@ from chemores_dask.errors import BlockTooLargeError, InputError, ParameterError
 from chemores_dask.kernels.group_sums import GroupSums, cube_sums, merge_group_sums
 from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.results_spec import Variable, declare, make_result
-from chemores_dask.single_cell.cell_rows import labels_can_be_compared, labels_of, planned_rows
+from chemores_dask.single_cell.cell_rows import check_cells, labels_can_be_compared, labels_of, planned_rows
 from chemores_dask.single_cell.normalize import check_target_sum
 from chemores_dask.stream.compute import compute
 from chemores_dask.stream.plan import Plan, check_fits
@@ -102,6 +102,7 @@ def cohort_cube(cells: AnnData, *, sample: str, state: str | None = None, target
     array([[3, 3],
            [0, 4]])
     """
+    check_cells(cells, caller="cohort_cube")
     check_columns(cells.obs, [sample] if state is None else [sample, state], what="obs", caller="cohort_cube")
     if state == sample:
         message = f"The 'sample' and 'state' parameters of cohort_cube must be different columns. Got {sample!r} twice."

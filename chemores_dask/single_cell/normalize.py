@@ -11,7 +11,7 @@ from anndata import AnnData
 from chemores_dask.aliases import Block, Columns
 from chemores_dask.errors import ParameterError
 from chemores_dask.kernels.row_totals import log_scaled_rows
-from chemores_dask.single_cell.cell_rows import planned_rows
+from chemores_dask.single_cell.cell_rows import check_cells, planned_rows
 from chemores_dask.stream.rows import map_rows
 
 ALGORITHM_REVISION = 1
@@ -59,6 +59,7 @@ def log_normalize(cells: AnnData, *, target_sum: float = 1e4) -> AnnData:
     array([[1.3863, 0.6931],
            [0.    , 0.    ]], dtype=float32)
     """
+    check_cells(cells, caller="log_normalize")
     check_target_sum(target_sum, caller="log_normalize")
     rows, _ = planned_rows(cells, caller="log_normalize")
     return AnnData(

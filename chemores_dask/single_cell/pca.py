@@ -24,7 +24,7 @@ from chemores_dask.kernels.cross_products import (
 )
 from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.results_spec import Variable, declare, make_result
-from chemores_dask.single_cell.cell_rows import labels_can_be_compared, planned_rows
+from chemores_dask.single_cell.cell_rows import check_cells, labels_can_be_compared, planned_rows
 from chemores_dask.stream import compute, map_rows, reduce_rows
 
 ALGORITHM_REVISION = 1
@@ -130,6 +130,7 @@ def pca(
     >>> abs(pca(cells, components=1)["pca_scores"].values.ravel()).round(6).tolist()
     [2.0, 0.0, 2.0]
     """
+    check_cells(cells, caller="pca")
     positions, names = _chosen_genes(cells, genes)
     _check_components(components, cells=cells.n_obs, genes=len(names))
     basis = _orthonormal_basis(_covariates(cells.obs, regress))

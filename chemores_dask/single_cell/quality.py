@@ -17,7 +17,7 @@ from chemores_dask.errors import GeneMismatchError, ParameterError
 from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.kernels.row_totals import block_totals
 from chemores_dask.results_spec import Variable, declare, make_result
-from chemores_dask.single_cell.cell_rows import labels_of, planned_rows
+from chemores_dask.single_cell.cell_rows import check_cells, labels_of, planned_rows
 from chemores_dask.stream.compute import compute
 from chemores_dask.stream.reduce import reduce_rows
 
@@ -157,6 +157,7 @@ def quality(
     >>> result["cell_mitochondrial_share"].values
     array([0.25, 0.  ])
     """
+    check_cells(cells, caller="quality")
     members = gene_groups(cells.var, patterns)
     _check_groups_for_limits(members, limits)
     rows, _ = planned_rows(cells, caller="quality", state_bytes=16 * cells.n_vars)

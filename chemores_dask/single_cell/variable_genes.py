@@ -25,7 +25,7 @@ from chemores_dask.kernels.moments import (
 from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.kernels.row_totals import first_wrong_count
 from chemores_dask.results_spec import Variable, declare, make_result
-from chemores_dask.single_cell.cell_rows import labels_of, planned_rows
+from chemores_dask.single_cell.cell_rows import check_cells, labels_of, planned_rows
 from chemores_dask.single_cell.cohort_cube import coded
 from chemores_dask.stream.compute import compute
 from chemores_dask.stream.reduce import reduce_rows
@@ -110,6 +110,7 @@ def variable_genes(cells: AnnData, *, method: str, genes: int = 2000, batch: str
     .. [1] Stuart T et al. (2019). Comprehensive integration of single-cell data. Cell 177:1888-1902.
     .. [2] Satija R et al. (2015). Spatial reconstruction of single-cell gene expression data. Nature Biotechnology 33:495-502.
     """
+    check_cells(cells, caller="variable_genes")
     check_one_of(method, METHODS, parameter="method", caller="variable_genes")
     check_whole(genes, parameter="genes", caller="variable_genes", minimum=1)
     codes, batches = _batches(cells, batch)

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from chemores_dask.cli.terminal import TellingErrors, complain, safe, say, show_table, size_text
+from chemores_dask.cli.terminal import TellingErrors, complain, safe, say, show_table
 from chemores_dask.errors import ParameterError
 
 
@@ -35,11 +35,6 @@ def test_show_table__prints_names_as_they_are(capsys):
     shown = capsys.readouterr().out
     assert "[red]sample[/red]" in shown
     assert "\\x1b[2J" in shown
-
-
-@pytest.mark.parametrize(("size", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (2e12, "2.0 TB")])
-def test_size_text__uses_a_fitting_unit(size, text):
-    assert size_text(size) == text
 
 
 def tell(error, capsys, *, debug=False):

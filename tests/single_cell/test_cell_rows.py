@@ -10,7 +10,14 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from chemores_dask.errors import BlockTooLargeError, InputError
-from chemores_dask.single_cell.cell_rows import labels_of, planned_rows
+from chemores_dask.single_cell.cell_rows import check_cells, labels_of, planned_rows
+from chemores_dask.single_cell.cohort_cube import cohort_cube
+from chemores_dask.single_cell.normalize import log_normalize
+from chemores_dask.single_cell.pca import pca
+from chemores_dask.single_cell.quality import quality
+from chemores_dask.single_cell.scores.module_score import module_score
+from chemores_dask.single_cell.variable_genes import variable_genes
+from chemores_dask.testing.nouns import SIGNATURE
 
 
 def test_planned_rows__takes_lazy_sparse_and_dense_matrices():
@@ -42,3 +49,26 @@ def test_planned_rows__refuses_cells_without_a_matrix():
 
 def test_labels_of__makes_objects():
     assert labels_of(pd.Index(["a", "b"])).dtype == object
+
+
+@pytest.mark.parametrize("wrong", ["cohort.zarr", np.eye(3), None])
+def test_check_cells__refuses_what_is_not_cells(wrong):
+    with pytest.raises(InputError, match=r"needs cells as AnnData\..*open_cells"):
+        check_cells(wrong, caller="this test")
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        (quality, {}),
+        (log_normalize, {}),
+        (variable_genes, {"method": "seurat"}),
+        (pca, {}),
+        (module_score, {"gene_sets": SIGNATURE, "method": "seurat", "seed": 1}),
+        (cohort_cube, {"sample": "sample"}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_check_cells__stands_first_in_every_analysis(function, parameters):
+    with pytest.raises(InputError, match=f"{function.__name__} needs cells as AnnData"):
+        function("cohort.zarr", **parameters)

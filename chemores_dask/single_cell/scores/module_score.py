@@ -19,7 +19,7 @@ from chemores_dask.kernels.cross_products import ColumnSumsBlock, WeightedSumsBl
 from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.randomness import cell_keys, cell_uniforms, spawn
 from chemores_dask.results_spec import Variable, declare, make_result
-from chemores_dask.single_cell.cell_rows import planned_rows
+from chemores_dask.single_cell.cell_rows import check_cells, planned_rows
 from chemores_dask.stream import check_fits, compute, map_rows, reduce_rows
 
 ALGORITHM_REVISION = 1
@@ -127,6 +127,7 @@ def module_score(
     >>> result["cell_score"].values.ravel().tolist()
     [0.5, -0.5]
     """
+    check_cells(cells, caller="module_score")
     check_one_of(method, tuple(DEFAULTS), parameter="method", caller="module_score")
     default_bins, default_controls = DEFAULTS[method]
     bins = default_bins if bins is None else bins
