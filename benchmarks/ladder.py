@@ -61,11 +61,18 @@ def machine() -> dict[str, object]:
     versions = provenance.versions()
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": processor(),
         "cores": psutil.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         **{name: versions[name] for name in ("python", "chemores_dask", "dask", "zarr", "numba", "numpy")},
     }
+
+
+def processor(facts: Path = Path("/proc/cpuinfo")) -> str:
+    """The model of the processor, or its architecture where the system does not tell."""
+    lines = facts.read_text().splitlines() if facts.is_file() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
 
 
 def _rounded(cost: dict[str, float]) -> dict[str, float]:
