@@ -10,22 +10,12 @@ from scipy import stats
 from chemores_dask.cohort.composition import RESULT, paired_composition
 from chemores_dask.errors import DroppedPatientsWarning, InputError, MissingVariableError, SmallSampleWarning
 from chemores_dask.results_spec import check_result
+from tests.published_counts import EXPANSION
 
-# Stem-like and all cells at diagnosis and relapse.
-PUBLISHED = {
-    "P6": (0, 586, 66, 618),
-    "P8": (3, 646, 185, 630),
-    "P10": (5, 626, 164, 704),
-    "P1": (9, 416, 184, 626),
-    "P3": (4, 702, 196, 653),
-    "P2": (9, 653, 153, 578),
-    "P12": (0, 650, 282, 648),
-    "P7": (12, 700, 198, 669),
-}
 OPTIONS = {"state": "stem_like", "before": "diagnosis", "after": "relapse"}
 
 
-def _cube(pairs=PUBLISHED):
+def _cube(pairs=EXPANSION):
     cells, patients, stages = [], [], []
     for patient, (found, total, found_after, total_after) in pairs.items():
         cells += [[found, total - found], [found_after, total_after - found_after]]
@@ -70,7 +60,7 @@ def test_paired_composition__adds_up_samples_of_one_patient_and_stage():
     cube = _cube()
     halves = xr.concat([cube, cube], dim="sample")
     result = paired_composition(halves, **OPTIONS)
-    assert result["composition_total_before"].values.tolist() == [2 * row[1] for row in PUBLISHED.values()]
+    assert result["composition_total_before"].values.tolist() == [2 * row[1] for row in EXPANSION.values()]
     xr.testing.assert_allclose(
         result["composition_share_after"], paired_composition(cube, **OPTIONS)["composition_share_after"]
     )
@@ -82,14 +72,14 @@ def test_paired_composition__drops_unpaired_patients_with_a_warning():
         result = paired_composition(cube, **OPTIONS)
     assert result["patient"].values.tolist() == ["P10", "P1", "P3", "P2", "P12", "P7"]
     assert result.attrs["patients_dropped"] == ["P6", "P8"]
-    without_cells = _cube({**PUBLISHED, "P9": (0, 0, 4, 10)})
+    without_cells = _cube({**EXPANSION, "P9": (0, 0, 4, 10)})
     with pytest.warns(DroppedPatientsWarning, match=r"P9"):
         paired_composition(without_cells, **OPTIONS)
 
 
 @pytest.mark.parametrize(("patients", "minimum"), [(3, 0.25), (1, 1)])
 def test_paired_composition__warns_when_no_test_can_be_significant(patients, minimum):
-    few = dict(list(PUBLISHED.items())[:patients])
+    few = dict(list(EXPANSION.items())[:patients])
     with pytest.warns(SmallSampleWarning, match=f"With {patients} patients.*{minimum}"):
         result = paired_composition(_cube(few), **OPTIONS)
     assert float(result["composition_minimum_p_value"]) == minimum

@@ -18,22 +18,11 @@ from chemores_dask.simulation.write import simulate
 from chemores_dask.workflow.claims import check_claims, compare_claims, read_claims
 from chemores_dask.workflow.planning import plan_pipeline
 from chemores_dask.workflow.runner import open_run_results, run_pipeline
+from tests.published_counts import EXPANSION
 
 ROOT = Path(__file__).resolve().parents[2] / "pipelines"
 NAMES = sorted(path.name for path in ROOT.iterdir() if path.is_dir())
 CHECKSUMS = {"cells": "c", "patients/bulk": "p"}
-
-# Stem-like cells of all cells at diagnosis and at relapse, as published for the eight patients of the paired test.
-PUBLISHED = {
-    "P6": (0, 586, 66, 618),
-    "P8": (3, 646, 185, 630),
-    "P10": (5, 626, 164, 704),
-    "P1": (9, 416, 184, 626),
-    "P3": (4, 702, 196, 653),
-    "P2": (9, 653, 153, 578),
-    "P12": (0, 650, 282, 648),
-    "P7": (12, 700, 198, 669),
-}
 
 
 def cube_of(counts, *, state, stages):
@@ -78,7 +67,7 @@ def test_pipeline__tells_what_it_needs(name):
 
 
 def test_tall_relapse__claims_hold_for_the_published_counts():
-    cube = cube_of(PUBLISHED, state="stem_like", stages=("diagnosis", "relapse"))
+    cube = cube_of(EXPANSION, state="stem_like", stages=("diagnosis", "relapse"))
     result = paired_composition(cube, state="stem_like", before="diagnosis", after="relapse")
     claims = read_claims(ROOT / "tall_relapse" / "claims.toml")
     outcomes = compare_claims(claims, results={"expansion": result})
