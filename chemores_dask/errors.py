@@ -17,6 +17,7 @@
         IncompleteStoreError             writing was cut short; run it again
         IncompleteResultError            a result was not written to its end
         ChecksumError                    bytes on disk are not those that were written
+        StoreBusyError                   another process writes into the store
       ResourceError
         BlockTooLargeError (MemoryError) a task would not fit into memory
       WorkflowError
@@ -29,6 +30,7 @@
       ConvergenceWarning                 an iteration stopped before it converged
       SmallSampleWarning                 no arrangement of the data can be significant
       DroppedPatientsWarning             patients without the data an analysis needs are left out
+      StaleResultWarning                 a result was made from cells or patients that are no longer the same
 
 A message has three parts: what must hold, what was found, how to mend it.
 """
@@ -101,6 +103,10 @@ class ChecksumError(StoreError):
     """The bytes on disk are not those that were written."""
 
 
+class StoreBusyError(StoreError):
+    """Another process writes into the store."""
+
+
 class ResourceError(ChemoresError):
     """The machine or cluster cannot do what was asked."""
 
@@ -108,6 +114,10 @@ class ResourceError(ChemoresError):
 # MemoryError comes first: it makes its own objects, and tracebacks that travel between workers (tblib) would not rebuild one otherwise.
 class BlockTooLargeError(MemoryError, ResourceError):
     """A task would not fit into memory."""
+
+
+class InterruptedPassError(ResourceError):
+    """A pass that analyses share was given up before its end."""
 
 
 class WorkflowError(ChemoresError):
@@ -144,3 +154,7 @@ class SmallSampleWarning(ChemoresWarning):
 
 class DroppedPatientsWarning(ChemoresWarning):
     """Some patients lack what an analysis needs and are left out."""
+
+
+class StaleResultWarning(ChemoresWarning):
+    """A result was made from cells or patients that are no longer the same."""

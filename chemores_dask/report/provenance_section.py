@@ -77,10 +77,7 @@ def bill_table(record: RunRecord) -> Markup:
     HTML.
     """
     header = ["Step", "Passes over the counts", "Bytes decoded", "Tasks", "Time", "Peak memory"]
-    rows = [
-        [step.name, *(["reused", "–", "–", "–", "–"] if step.reused else _bill_cells(step.bill))]
-        for step in record.steps
-    ]
+    rows = [[step.name, *_step_cells(step)] for step in record.steps]
     rows.append(["Whole run", *_bill_cells(record.bill)])
     caption = (
         "A pass is one reading of all counts of the store: rows decoded over rows stored. "
@@ -138,6 +135,15 @@ def _values(values: Mapping[str, object]) -> Markup:
 def _pairs(facts: Mapping[str, object]) -> Markup:
     content = [piece for name, value in facts.items() for piece in (element("dt", name), element("dd", value))]
     return element("dl", content, attributes={"class": "pairs"})
+
+
+def _step_cells(step: StepRecord) -> list[str]:
+    cells = _bill_cells(step.bill)
+    if step.reused:
+        return ["reused", *("–" for _ in cells[1:])]
+    if step.shared_with and not step.bill.passes:
+        return [f"with {step.shared_with[0]}", *cells[1:]]
+    return cells
 
 
 def _bill_cells(bill: Bill) -> list[str]:

@@ -1,25 +1,45 @@
-"""What a pass will cost in memory, before anything runs."""
+"""What a pass will hold in memory, before anything runs: the one place where that is modeled.
+
+A process holds at its peak
+
+- what it holds when the pass is planned: interpreter, packages, tables of cells, earlier results;
+- what every process takes once at its first pass (``FIRST_PASS_BYTES``);
+- for every task in flight: its block and what is made of it (bytes per stored value), and the states it works on;
+- the states that wait in the tree of merges.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import dask
-import psutil
+from dask.system import CPU_COUNT
 from distributed import get_client
 
 from chemores_dask.aliases import Rows
 from chemores_dask.errors import BlockTooLargeError
+from chemores_dask.memory import current_budget, free_memory, resident_bytes
+from chemores_dask.stream.reduce import FAN_IN
 
 VALUE_AND_INDEX_BYTES = 8
 """A stored count is an int32 value and an int32 column index."""
 
-COPIES = 3
-"""Of a block that live at once in a task: decoded, normalized, and what the kernel needs on top."""
+BYTES_PER_VALUE = 20
+"""Of a stored count at the peak of a task: read (8), normalized beside it (8), and room for what a kernel needs on top."""
+
+STATES_PER_TASK = 2
+"""A task makes a state, or merges one into another."""
+
+FIRST_PASS_BYTES = 120_000_000
+"""Compiled kernels, stacks and pools of threads, and what allocators keep."""
 
 SHARE_OF_MEMORY = 0.6
-CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Of the free memory that a run may take when it was given no budget."""
+
+ONE_THREAD = ("sync", "synchronous", "single-threaded")
 
 
 @dataclass(frozen=True)
@@ -40,6 +60,12 @@ class Plan:
         Tasks that share the memory.
     memory_bytes
         Memory that those tasks may use together.
+    held_bytes
+        What a process holds besides: when the pass was planned, and what waits to be merged.
+    state_bytes
+        Size of one state of the reduction.
+    processes
+        Workers of the cluster, each of which holds this; 0 where the tasks run in this process.
     """
 
     blocks: int
@@ -48,15 +74,29 @@ class Plan:
     task_bytes: int
     tasks_in_flight: int
     memory_bytes: int
+    held_bytes: int = 0
+    state_bytes: int = 0
+    processes: int = 0
 
     @property
     def fits(self) -> bool:
         """Whether all tasks in flight fit into the memory."""
         return self.task_bytes * self.tasks_in_flight <= self.memory_bytes
 
+    @property
+    def promised_bytes(self) -> int:
+        """What one process holds at most."""
+        return self.held_bytes + self.task_bytes * self.tasks_in_flight
+
 
 def plan_rows(
-    rows: Rows, *, nonzeros_per_row: float | None = None, state_bytes: int = 0, memory_bytes: int | None = None
+    rows: Rows,
+    *,
+    nonzeros_per_row: float | None = None,
+    nonzeros_per_block: float = 0.0,
+    bytes_per_value: int = BYTES_PER_VALUE,
+    state_bytes: int = 0,
+    memory_bytes: int | None = None,
 ) -> Plan:
     """Work out what one pass over the rows will hold in memory.
 
@@ -66,72 +106,130 @@ def plan_rows(
         Cells by genes.
     nonzeros_per_row
         Mean number of stored counts per row in the fullest block; every gene unless known.
+    nonzeros_per_block
+        Stored counts of the fullest block that is read, where some of its rows are dropped afterwards.
+    bytes_per_value
+        What a task holds for each stored count at its peak, the count itself included.
     state_bytes
         Size of one state of the reduction (or of one block of the result).
     memory_bytes
-        Memory for all tasks in flight together. Unless given: the memory of the smallest worker of the active
-        ``distributed.Client``, or else 60 % of what the machine (or its cgroup) has free.
+        Memory for all tasks in flight together. Unless given: what the current budget leaves, or else 60 % of what the machine (or
+        its control group) has free; of the smallest worker, where a ``distributed.Client`` is active.
 
     Returns
     -------
     The plan. Nothing is read or computed.
     """
-    tasks, available = _resources()
+    resources = _resources()
+    blocks = rows.numblocks[0]
     nonzeros = rows.shape[1] if nonzeros_per_row is None else min(nonzeros_per_row, rows.shape[1])
-    largest = max(rows.chunks[0], default=0)
-    block_bytes = int(largest * nonzeros * VALUE_AND_INDEX_BYTES) + 4 * (largest + 1)
+    largest = int(max(rows.chunks[0], default=0))
+    values = max(largest * nonzeros, nonzeros_per_block)
+    waiting = _waiting_states(blocks) * state_bytes
     return Plan(
-        blocks=rows.numblocks[0],
-        rows_per_block=int(largest),
-        block_bytes=block_bytes,
-        task_bytes=COPIES * block_bytes + 2 * state_bytes,
-        tasks_in_flight=min(tasks, max(rows.numblocks[0], 1)),
-        memory_bytes=available if memory_bytes is None else memory_bytes,
+        blocks=blocks,
+        rows_per_block=largest,
+        block_bytes=int(values * VALUE_AND_INDEX_BYTES) + 4 * (largest + 1),
+        task_bytes=int(values * bytes_per_value) + 4 * (largest + 1) + STATES_PER_TASK * state_bytes,
+        tasks_in_flight=min(resources.tasks, max(blocks, 1)),
+        memory_bytes=max(resources.memory_bytes - waiting, 0) if memory_bytes is None else memory_bytes,
+        held_bytes=resources.held_bytes + waiting,
+        state_bytes=state_bytes,
+        processes=resources.processes,
     )
 
 
-def check_fits(plan: Plan) -> None:
-    """Refuse a plan that does not fit.
+def check_fits(plan: Plan) -> Plan:
+    """Refuse a plan that does not fit; within a budget, run fewer tasks at once before refusing, and note what is promised.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+
+    Returns
+    -------
+    The plan with as many tasks in flight as will run.
 
     Raises
     ------
     BlockTooLargeError
-        With the sizes and the number of rows per block that would fit.
+        With the sizes, the number of rows per block that would fit, and the budget that would do.
     """
-    if plan.fits:
-        return
-    state_bytes = plan.task_bytes - COPIES * plan.block_bytes
-    room = plan.memory_bytes / plan.tasks_in_flight - state_bytes
-    fitting = int(plan.rows_per_block * room / (COPIES * plan.block_bytes)) if plan.block_bytes else 0
-    mend = (
-        f"Open the cells with rows_per_block={fitting}."
-        if fitting >= 1
-        else "Use fewer threads per worker, more memory, or fewer genes."
-    )
-    message = (
-        f"All tasks in flight must fit into memory. {plan.tasks_in_flight} tasks of {plan.rows_per_block:,} rows need "
-        f"{plan.tasks_in_flight * plan.task_bytes / 1e9:.2f} GB; available are {plan.memory_bytes / 1e9:.2f} GB. {mend}"
-    )
-    raise BlockTooLargeError(message)
+    budget = current_budget()
+    if not plan.fits and budget is not None and plan.processes == 0 and 0 < plan.task_bytes <= plan.memory_bytes:
+        plan = replace(plan, tasks_in_flight=plan.memory_bytes // plan.task_bytes)
+        budget.hold_tasks(plan.tasks_in_flight)
+    if not plan.fits:
+        raise BlockTooLargeError(_refusal(plan))
+    if budget is not None:
+        budget.promise(plan.promised_bytes * max(plan.processes, 1) + (resident_bytes() if plan.processes else 0))
+    return plan
 
 
-def _resources() -> tuple[int, int]:
+@dataclass(frozen=True)
+class _Resources:
+    tasks: int
+    memory_bytes: int
+    held_bytes: int
+    processes: int = 0
+
+
+def _resources() -> _Resources:
+    budget = current_budget()
+    limit = budget.limit if budget is not None else None
     try:
-        workers = get_client().scheduler_info(n_workers=-1)["workers"].values()
+        workers = list(get_client().scheduler_info(n_workers=-1)["workers"].values())
     except ValueError:
-        threads = dask.config.get("num_workers", None) or psutil.cpu_count() or 1
-        return int(threads), int(SHARE_OF_MEMORY * _free_memory())
+        return _resources_here(_threads(), limit)
     if not workers:
-        return 1, int(SHARE_OF_MEMORY * _free_memory())
-    smallest = min(workers, key=lambda worker: worker["memory_limit"] / worker["nthreads"])
-    return int(smallest["nthreads"]), int(SHARE_OF_MEMORY * smallest["memory_limit"])
+        return _resources_here(1, limit)
+    rooms = [_resources_of_worker(worker, limit, workers=len(workers)) for worker in workers]
+    return min(rooms, key=lambda room: room.memory_bytes / room.tasks)
 
 
-def _free_memory() -> int:
-    free = psutil.virtual_memory().available
-    for path in CGROUP_LIMITS:
-        if path.is_file():
-            text = path.read_text().strip()
-            if text.isdigit():
-                free = min(free, int(text))
-    return int(free)
+def _resources_here(tasks: int, limit: int | None) -> _Resources:
+    held = resident_bytes() + FIRST_PASS_BYTES
+    free = int(SHARE_OF_MEMORY * free_memory()) if limit is None else limit - held
+    return _Resources(tasks, free, held)
+
+
+def _resources_of_worker(worker: Mapping[str, Any], limit: int | None, *, workers: int) -> _Resources:
+    held = int(worker.get("metrics", {}).get("memory", 0)) + FIRST_PASS_BYTES
+    free = int(SHARE_OF_MEMORY * worker["memory_limit"])
+    if limit is not None:
+        free = min(free, limit - held)
+    return _Resources(int(worker["nthreads"]), free, held, workers)
+
+
+def _threads() -> int:
+    if dask.config.get("scheduler", None) in ONE_THREAD:
+        return 1
+    return int(dask.config.get("num_workers", None) or CPU_COUNT)
+
+
+def _waiting_states(blocks: int) -> int:
+    """States that wait at once in the tree of merges, at most: all but one of every group on the way to the last block."""
+    levels = math.ceil(math.log(max(blocks, 1), FAN_IN))
+    return min(blocks, (FAN_IN - 1) * levels)
+
+
+def _refusal(plan: Plan) -> str:
+    states = STATES_PER_TASK * plan.state_bytes
+    of_values = plan.task_bytes - states
+    room = plan.memory_bytes / plan.tasks_in_flight - states
+    fitting = int(plan.rows_per_block * room / of_values) if of_values > 0 else 0
+    mend = (
+        f"Open the cells with rows_per_block={fitting}, or give a budget of {_enough(plan)}."
+        if fitting >= 1
+        else f"Use fewer threads per worker, a budget of {_enough(plan)}, or fewer genes."
+    )
+    return (
+        f"All tasks in flight must fit into memory. {plan.tasks_in_flight} tasks of {plan.rows_per_block:,} rows need "
+        f"{plan.tasks_in_flight * plan.task_bytes / 1e9:.2f} GB; available are {plan.memory_bytes / 1e9:.2f} GB, besides "
+        f"{plan.held_bytes / 1e9:.2f} GB that are held already. {mend}"
+    )
+
+
+def _enough(plan: Plan) -> str:
+    return f"at least {math.ceil(plan.promised_bytes / 1e8) / 10:.1f}GB"

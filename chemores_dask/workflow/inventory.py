@@ -155,4 +155,5 @@ def _earlier(entry: ResultEntry) -> EarlierResult:
         revision=int(attributes.get("revision", 0)),
         finished=str(attributes.get("finished", "")),
         warnings=tuple(json.loads(attributes.get("warnings", "[]"))),
+        stale=entry.stale,
     )

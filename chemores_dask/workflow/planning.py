@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -36,6 +36,8 @@ class EarlierResult:
         When, as ISO 8601.
     warnings
         Messages of the warnings that the analysis gave.
+    stale
+        Why it is out of date; empty if it is not.
     """
 
     step: str
@@ -47,6 +49,7 @@ class EarlierResult:
     revision: int = 0
     finished: str = ""
     warnings: tuple[str, ...] = ()
+    stale: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class PlannedStep:
         Whether the result is there.
     reason
         Why the step need not run, or why it must.
+    roots
+        What it rests on in the end: ``"cells"``, ``"patients/<cohort>"``, or several of them.
     """
 
     step: Step
@@ -79,6 +84,7 @@ class PlannedStep:
     fingerprint: str
     done: bool
     reason: str
+    roots: tuple[str, ...] = ()
 
 
 def plan_pipeline(
@@ -117,14 +123,16 @@ def plan_pipeline(
     views = {view.name: view for view in pipeline.views}
     known: dict[str, str] = {CELLS: checksums[CELLS]} if CELLS in checksums else {}
     planned = []
+    roots: dict[str, frozenset[str]] = {}
     for node in order_nodes(pipeline):
+        roots[node.name] = frozenset[str]().union(*(roots.get(read, {read}) for read in _reads(node)))
         if isinstance(node, View):
             known[node.name] = _view_fingerprint(node, known)
         else:
             step = _plan_step(node, pipeline, known=known, checksums=checksums, earlier=earlier, views=views)
             _check_columns(step, CELLS if node.of in views else node.of, columns=columns)
             known[node.name] = step.fingerprint
-            planned.append(step)
+            planned.append(replace(step, roots=tuple(sorted(roots[node.name]))))
     return tuple(planned)
 
 
@@ -280,8 +288,11 @@ def _check_columns(planned: PlannedStep, source: str, *, columns: Mapping[str, S
 
 def _compare(now: EarlierResult, found: Sequence[EarlierResult]) -> tuple[bool, str]:
     same = [result for result in found if result.fingerprint == now.fingerprint]
-    if any(result.complete for result in same):
+    if any(result.complete and not result.stale for result in same):
         return True, "done"
+    stale = [result.stale for result in same if result.complete]
+    if stale:
+        return False, f"out of date: {stale[0]}"
     if same:
         return False, "an earlier run was cut short"
     complete = sorted((result for result in found if result.complete), key=lambda result: result.finished)

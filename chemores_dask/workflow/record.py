@@ -30,6 +30,17 @@ class Bill:
     peak_memory_bytes: int = 0
 
 
+def add_bills(first: Bill, second: Bill) -> Bill:
+    """The cost of two things done one after the other."""
+    return Bill(
+        passes=first.passes + second.passes,
+        bytes_decoded=first.bytes_decoded + second.bytes_decoded,
+        tasks=first.tasks + second.tasks,
+        seconds=first.seconds + second.seconds,
+        peak_memory_bytes=max(first.peak_memory_bytes, second.peak_memory_bytes),
+    )
+
+
 @dataclass(frozen=True)
 class StepRecord:
     """One step of a run.
@@ -46,6 +57,8 @@ class StepRecord:
         What decides its numbers: plain values, and fingerprints by name.
     warnings
         Messages of the warnings it gave, also where the result was there already.
+    shared_with
+        Steps that read the cells in the same passes. What they cost together stands in the bill of the first of them.
     bill
         What it cost; zeros if reused.
     """
@@ -57,6 +70,7 @@ class StepRecord:
     parameters: dict[str, object] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    shared_with: tuple[str, ...] = ()
     bill: Bill = field(default_factory=Bill)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 
 import anndata as ad
@@ -20,17 +20,18 @@ from chemores_dask.provenance import canonical_json, versions
 from chemores_dask.store.cells import open_cells
 from chemores_dask.store.patients import open_patients
 from chemores_dask.store.results import open_result, write_result
+from chemores_dask.stream.shared_pass import share_passes
 from chemores_dask.workflow.claims import Claim, check_claims, compare_claims
 from chemores_dask.workflow.cost import CostMeter, active_client, describe_host
 from chemores_dask.workflow.events import RowsDecoded, StepFinished, StepStarted, Watch, watch_nothing
 from chemores_dask.workflow.inputs import join_cells, join_dataset, parameter_value, view_cells
 from chemores_dask.workflow.inventory import Inventory, take_inventory
 from chemores_dask.workflow.planning import PlannedStep, plan_pipeline
-from chemores_dask.workflow.record import Bill, RunRecord, StepRecord
+from chemores_dask.workflow.record import Bill, RunRecord, StepRecord, add_bills
 from chemores_dask.workflow.run_files import prepare_folder, write_record, write_tables
 from chemores_dask.workflow.steps import CELLS, PATIENTS, Pipeline, Reference
-
-FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
+from chemores_dask.workflow.warning_log import WarningLog, warning_as
+from chemores_dask.workflow.waves import Wave, expected_passes, plan_waves
 
 
 def plan_run(pipeline: Pipeline, store: StorePath) -> tuple[PlannedStep, ...]:
@@ -186,42 +187,49 @@ class _Run:
         self.client = active_client()
         self.host = describe_host(self.client)
         self.results: dict[str, xr.Dataset] = {}
+        self.records: dict[str, StepRecord] = {}
         self._views = {view.name: view for view in pipeline.views}
+        self._number = 0
+        self._to_run = sum(1 for each in planned if not each.done)
         self._cells: dict[str, ad.AnnData] = {}
 
     def run_steps(self) -> tuple[tuple[StepRecord, ...], Bill]:
-        to_run = [planned for planned in self.planned if not planned.done]
+        waves = plan_waves(self.planned, views=self._views)
         cells = self.inventory.cells
-        expected = sum(planned.entry.passes for planned in to_run) * cells
-        records = []
+        expected = sum(expected_passes(wave) for wave in waves) * cells
         rows = 0
         meter = CostMeter(client=self.client, on_rows=lambda decoded: self.watch(RowsDecoded(decoded, expected)))
         with meter:
             beginning = meter.read()
-            for planned in self.planned:
-                if planned.done:
-                    record = _step_record(planned, reused=True, messages=self._earlier_warnings(planned))
-                else:
-                    rows += planned.entry.passes * cells
-                    self.watch(StepStarted(planned.step.name, to_run.index(planned) + 1, len(to_run)))
-                    record = self._run_step(planned, meter)
-                with _NamingStep(planned):
-                    self.results[planned.step.name] = open_result(
-                        self.store, step=planned.step.name, fingerprint=planned.fingerprint
-                    )
-                records.append(record)
-                self.watch(StepFinished(planned.step.name, rows, planned.done, record.warnings))
+            for wave in waves:
+                rows += expected_passes(wave) * cells
+                self._run_wave(wave, meter, rows=rows)
             total = meter.bill(beginning, cells=cells)
+        records = tuple(self.records[planned.step.name] for planned in self.planned)
         peak = max((record.bill.peak_memory_bytes for record in records), default=0)
-        peak = max(peak, total.peak_memory_bytes)
-        bill = Bill(total.passes, total.bytes_decoded, total.tasks, total.seconds, peak)
-        return tuple(records), bill
+        return records, replace(total, peak_memory_bytes=max(peak, total.peak_memory_bytes))
 
-    def _run_step(self, planned: PlannedStep, meter: CostMeter) -> StepRecord:
+    def _run_wave(self, wave: Wave, meter: CostMeter, *, rows: int) -> None:
+        log = WarningLog([planned.step.name for planned in wave])
         before = meter.read()
         started = _now()
-        with _NamingStep(planned), warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        to_run = [planned for planned in wave if not planned.done]
+        for planned in to_run:
+            self._number += 1
+            self.watch(StepStarted(planned.step.name, self._number, self._to_run))
+        with log.listening():
+            found = share_passes({planned.step.name: partial(self._analyze, planned) for planned in to_run})
+            shared = meter.bill(before, cells=self.inventory.cells)
+            for planned in wave:
+                # What the steps of a wave cost together stands with the first of them.
+                bill = shared if planned is wave[0] else None
+                self._finish_step(planned, found, meter, bill=bill, started=started, log=log, wave=wave)
+                self.watch(
+                    StepFinished(planned.step.name, rows, planned.done, self.records[planned.step.name].warnings)
+                )
+
+    def _analyze(self, planned: PlannedStep) -> xr.Dataset:
+        with _NamingStep(planned), warning_as(planned.step.name):
             source = self._source(planned)
             arguments = {
                 name: parameter_value(value, source=source, results=self.results)
@@ -229,18 +237,38 @@ class _Run:
                 else value
                 for name, value in planned.arguments.items()
             }
-            result = planned.entry.function(source, **arguments)
-            attributes = self._attributes(planned, started=started, messages=_messages(caught))
-            write_result(
-                result,
-                self.store,
-                step=planned.step.name,
-                fingerprint=planned.fingerprint,
-                attributes=attributes,
+            return planned.entry.function(source, **arguments)
+
+    def _finish_step(
+        self,
+        planned: PlannedStep,
+        found: Mapping[str, xr.Dataset],
+        meter: CostMeter,
+        *,
+        bill: Bill | None,
+        started: str,
+        log: WarningLog,
+        wave: Wave,
+    ) -> None:
+        name = planned.step.name
+        if planned.done:
+            record = _step_record(planned, reused=True, messages=self._earlier_warnings(planned))
+        else:
+            before = meter.read()
+            with _NamingStep(planned), warning_as(name):
+                attributes = self._attributes(planned, started=started, messages=log.of(name))
+                write_result(found[name], self.store, step=name, fingerprint=planned.fingerprint, attributes=attributes)
+            written = meter.bill(before, cells=self.inventory.cells)
+            record = _step_record(
+                planned,
+                reused=False,
+                messages=log.of(name),
+                bill=written if bill is None else add_bills(bill, written),
+                shared_with=tuple(each.step.name for each in wave if each is not planned),
             )
-        messages = _messages(caught)
-        bill = meter.bill(before, cells=self.inventory.cells)
-        return _step_record(planned, reused=False, messages=messages, bill=bill)
+        self.records[name] = record
+        with _NamingStep(planned):
+            self.results[name] = open_result(self.store, step=name, fingerprint=planned.fingerprint)
 
     def _source(self, planned: PlannedStep) -> ad.AnnData | xr.Dataset:
         step = planned.step
@@ -270,6 +298,7 @@ class _Run:
             "analysis": planned.step.analysis,
             "step_parameters": canonical_json(planned.parameters),
             "step_inputs": canonical_json(planned.inputs),
+            "step_roots": canonical_json(planned.roots),
             "revision": planned.entry.revision,
             "seed": self.pipeline.seed,
             "versions": json.dumps(versions()),
@@ -280,14 +309,13 @@ class _Run:
         }
 
 
-def _messages(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
-    # Deprecations concern whoever develops, not whoever reads a report.
-    meant = [item for item in caught if not issubclass(item.category, FOR_DEVELOPERS)]
-    return tuple(dict.fromkeys(f"{item.category.__name__}: {item.message}" for item in meant))
-
-
 def _step_record(
-    planned: PlannedStep, *, reused: bool, messages: tuple[str, ...] = (), bill: Bill | None = None
+    planned: PlannedStep,
+    *,
+    reused: bool,
+    messages: tuple[str, ...] = (),
+    bill: Bill | None = None,
+    shared_with: tuple[str, ...] = (),
 ) -> StepRecord:
     return StepRecord(
         name=planned.step.name,
@@ -297,6 +325,7 @@ def _step_record(
         parameters=dict(planned.parameters),
         inputs=dict(planned.inputs),
         warnings=messages,
+        shared_with=shared_with,
         bill=bill or Bill(),
     )
 
