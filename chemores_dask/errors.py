@@ -20,6 +20,7 @@
         StoreBusyError                   another process writes into the store
       ResourceError
         BlockTooLargeError (MemoryError) a task would not fit into memory
+        StagingSpaceError (OSError)      files of a pass would not fit on the disk
       WorkflowError
         PipelineFileError                a pipeline file does not parse
         UnknownStepError                 a step names an analysis that does not exist
@@ -27,6 +28,7 @@
 
     ChemoresWarning (UserWarning)
       MissingGenesWarning                some genes of a set are not in the data
+      DamagedResultWarning               an earlier result was damaged and is computed anew
       ConvergenceWarning                 an iteration stopped before it converged
       SmallSampleWarning                 no arrangement of the data can be significant
       DroppedPatientsWarning             patients without the data an analysis needs are left out
@@ -116,6 +118,10 @@ class BlockTooLargeError(MemoryError, ResourceError):
     """A task would not fit into memory."""
 
 
+class StagingSpaceError(OSError, ResourceError):
+    """Files of a pass would not fit on the disk."""
+
+
 class InterruptedPassError(ResourceError):
     """A pass that analyses share was given up before its end."""
 
@@ -142,6 +148,10 @@ class ChemoresWarning(UserWarning):
 
 class MissingGenesWarning(ChemoresWarning):
     """Some genes of a set are not in the data."""
+
+
+class DamagedResultWarning(ChemoresWarning):
+    """An earlier result was damaged on disk and was computed anew."""
 
 
 class ConvergenceWarning(ChemoresWarning):

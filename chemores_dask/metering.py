@@ -13,6 +13,8 @@ ROWS_DECODED = "rows_decoded"
 BYTES_DECODED = "bytes_decoded"
 BLOCKS_DECODED = "blocks_decoded"
 TASKS = "tasks"
+STAGED_BYTES_WRITTEN = "staged_bytes_written"
+STAGED_BYTES_READ = "staged_bytes_read"
 
 _lock = threading.Lock()
 _counters: Counter[str] = Counter()

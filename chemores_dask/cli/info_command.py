@@ -7,7 +7,15 @@ from pathlib import Path
 from chemores_dask.cli.terminal import say, show_table
 from chemores_dask.metering import bytes_text
 from chemores_dask.store.cohort_store import folder_bytes
+from chemores_dask.store.gene_copy import gene_copy_state
 from chemores_dask.workflow.inventory import take_inventory
+
+GENE_COPIES = {
+    "none": "none",
+    "complete": "complete",
+    "cut short": "cut short; chemores by-gene goes on with it",
+    "of other cells": "made from other cells; chemores by-gene makes it anew",
+}
 
 
 def perform(store: Path) -> None:
@@ -24,6 +32,8 @@ def perform(store: Path) -> None:
     else:
         say("no cells")
     say(f"{bytes_text(folder_bytes(store))} on disk")
+    if inventory.cells:
+        say(f"copy of the counts by gene: {GENE_COPIES[gene_copy_state(store)]}")
     if inventory.sample_cells:
         show_table(("sample", "cells"), [(name, f"{cells:,}") for name, cells in inventory.sample_cells.items()])
     for name, patients in inventory.cohorts.items():

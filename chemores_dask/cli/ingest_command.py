@@ -8,18 +8,26 @@ from pathlib import Path
 from rich.markup import escape
 
 from chemores_dask.cli.run_progress import new_progress
-from chemores_dask.cli.terminal import safe, say, show_table
+from chemores_dask.cli.terminal import complain, safe, say, show_table
 from chemores_dask.ingest.convert import ingest
 from chemores_dask.ingest.ingest_report import IngestProgress, IngestReport
 from chemores_dask.ingest.options import IngestOptions
+from chemores_dask.store.writer_lock import WITHOUT_LIMIT
 
 
 def perform(
-    samples: Path, store: Path, *, species: str | None, aliases: Path | None, genes: str, keep: list[str] | None
+    samples: Path,
+    store: Path,
+    *,
+    species: str | None,
+    aliases: Path | None,
+    genes: str,
+    keep: list[str] | None,
+    wait: bool = False,
 ) -> None:
     """Bring samples into a store, and say what was found in them."""
     options = IngestOptions(species=species, aliases=aliases, genes=genes, keep_columns=kept_columns(keep or []))
-    report = ingest_with_progress(samples, store, options=options)
+    report = ingest_with_progress(samples, store, options=options, wait=wait)
     show_report(report)
     say(f"Store: {store}")
 
@@ -39,7 +47,7 @@ def kept_columns(texts: Iterable[str]) -> dict[str, str]:
     return columns
 
 
-def ingest_with_progress(samples: Path, store: Path, *, options: IngestOptions) -> IngestReport:
+def ingest_with_progress(samples: Path, store: Path, *, options: IngestOptions, wait: bool = False) -> IngestReport:
     """Ingest while showing how far it is."""
     with new_progress() as progress:
         task = progress.add_task("reading headers", total=None)
@@ -48,7 +56,8 @@ def ingest_with_progress(samples: Path, store: Path, *, options: IngestOptions) 
             description = escape(safe(state.sample))
             progress.update(task, description=description, completed=state.cells_done, total=state.cells_total)
 
-        return ingest(samples, store, options=options, progress=follow)
+        seconds = WITHOUT_LIMIT if wait else 0.0
+        return ingest(samples, store, options=options, progress=follow, wait=seconds, on_wait=complain)
 
 
 def show_report(report: IngestReport) -> None:

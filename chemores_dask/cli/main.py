@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from chemores_dask.cli.many_values import TakingManyValues
 from chemores_dask.cli.terminal import TellingErrors, say
 
 DEBUG = "--debug"
@@ -35,6 +36,7 @@ ANALYSIS = "Analysis"
 ABOUT = "About"
 
 Store = Annotated[Path, typer.Argument(help="The store, a folder such as cohort.zarr.", show_default=False)]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait while another process writes into the store.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
 
 
@@ -52,6 +54,14 @@ class GeneChoice(StrEnum):
 
     union = "union"
     intersection = "intersection"
+
+
+class Compression(StrEnum):
+    """Compression of exported counts."""
+
+    gzip = "gzip"
+    lzf = "lzf"
+    none = "none"
 
 
 @app.callback()
@@ -97,9 +107,42 @@ def ingest(
             help="Column of the files' own tables of cells to keep, and its new name; may be repeated.",
         ),
     ] = None,
+    wait: Wait = False,
 ) -> None:
     """Bring the files of a sample sheet into one store. Can be interrupted and called again."""
-    _perform("ingest", samples, store, species=species, aliases=aliases, genes=genes.value, keep=keep)
+    _perform("ingest", samples, store, species=species, aliases=aliases, genes=genes.value, keep=keep, wait=wait)
+
+
+@app.command(rich_help_panel=DATA)
+def append(
+    store: Store,
+    samples: Annotated[Path, typer.Argument(help="Sample sheet of the new samples.", show_default=False)],
+    *,
+    species: Annotated[str | None, typer.Option(help="Species (genome) to keep of a reference with several.")] = None,
+    aliases: Annotated[
+        Path | None, typer.Option(help="Table with columns alias and symbol: old names of genes.")
+    ] = None,
+    genes: Annotated[
+        GeneChoice, typer.Option(help="Genes that the store lacks are refused (union) or left out (intersection).")
+    ] = GeneChoice.union,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[=NEW]", help="Column of the files' own tables of cells to keep; may be repeated."),
+    ] = None,
+) -> None:
+    """Bring more samples into a finished store; what is there is not written again. Can be interrupted and called again."""
+    _perform("append", store, samples, species=species, aliases=aliases, genes=genes.value, keep=keep)
+
+
+@app.command(rich_help_panel=DATA)
+def withdraw(
+    store: Store,
+    *,
+    patient: Annotated[list[str], typer.Option(help="Patient who leaves; may be repeated.", show_default=False)],
+    column: Annotated[str, typer.Option(help="Column of the table of cells that names the patient.")] = "patient",
+) -> None:
+    """Remove patients, consent withdrawn, from counts, cohorts and results. Can be interrupted and called again."""
+    _perform("withdraw", store, patients=patient, column=column)
 
 
 @app.command("ingest-patients", rich_help_panel=DATA)
@@ -142,12 +185,20 @@ def run(
     gene_sets: Annotated[Path | None, typer.Option(help="GMT file; its sets replace those of the same name.")] = None,
     claims: Annotated[Path | None, typer.Option(help="claims.toml with figures to hold the results against.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed instead of the pipeline's own.")] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Memory for the whole run, such as 4GB; on a cluster, of each worker."),
+    ] = None,
+    wait: Wait = False,
 ) -> None:
     """Run a pipeline and write its report. Steps that are done are not run again."""
     if out is None and not dry_run:
         message = "is required unless there is --dry-run."
         raise typer.BadParameter(message, param_hint="--out")
-    _perform("run", pipeline, store=store, out=out, dry_run=dry_run, gene_sets=gene_sets, claims=claims, seed=seed)
+    _perform(
+        "run", pipeline,
+        store=store, out=out, dry_run=dry_run, gene_sets=gene_sets, claims=claims, seed=seed, memory=memory, wait=wait,
+    )  # fmt: skip
 
 
 @app.command(rich_help_panel=DATA)
@@ -166,6 +217,37 @@ def results(store: Store) -> None:
 def verify(store: Store) -> None:
     """Read every shard of the counts again and compare it with its checksum."""
     _perform("verify", store)
+
+
+@app.command("by-gene", rich_help_panel=DATA)
+def by_gene(
+    store: Store,
+    *,
+    memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Memory for the whole run, such as 4GB.")] = None,
+    wait: Wait = False,
+) -> None:
+    """Write the counts once more, gene by gene, for reading single genes. Can be interrupted and called again."""
+    _perform("by_gene", store, memory=memory, wait=wait)
+
+
+@app.command(rich_help_panel=DATA, cls=TakingManyValues)
+def export(
+    store: Store,
+    path: Annotated[Path, typer.Argument(metavar="OUT", help="New file: out.h5ad or out.zarr.", show_default=False)],
+    *,
+    samples: Annotated[list[str] | None, typer.Option(metavar="A B …", help="Samples to export; all unless given.")] = None,
+    results: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STEP …", help="Results to attach: STEP for the latest, or STEP@FINGERPRINT."),
+    ] = None,
+    compression: Annotated[Compression, typer.Option(help="Of the counts in an .h5ad.")] = Compression.gzip,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export at this place.")] = False,
+) -> None:
+    """Write the cells as a standard AnnData file, with chosen results attached."""
+    _perform(
+        "export", store, path,
+        samples=samples, results=results, compression=compression.value, overwrite=overwrite,
+    )  # fmt: skip
 
 
 @app.command(rich_help_panel=ABOUT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from chemores_dask.cli.terminal import say, show_table
-from chemores_dask.store.results import list_results
+from chemores_dask.store.results import ResultEntry, list_results
 
 
 def perform(store: Path) -> None:
@@ -18,10 +18,16 @@ def perform(store: Path) -> None:
         (
             entry.step,
             entry.fingerprint,
-            "complete" if entry.complete else "cut short",
+            _state(entry),
             entry.attributes.get("analysis", ""),
             entry.attributes.get("finished", ""),
         )
         for entry in entries
     ]
     show_table(("step", "fingerprint", "state", "analysis", "finished"), rows)
+
+
+def _state(entry: ResultEntry) -> str:
+    if not entry.complete:
+        return "cut short"
+    return f"out of date: {entry.stale}" if entry.stale else "complete"

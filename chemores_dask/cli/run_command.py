@@ -11,6 +11,7 @@ from chemores_dask.gene_sets import GeneSets
 from chemores_dask.ingest.gmt_file import read_gmt
 from chemores_dask.metering import bytes_text
 from chemores_dask.report.document import check_sections, write_report
+from chemores_dask.store.writer_lock import WITHOUT_LIMIT
 from chemores_dask.workflow.catalogue import find_analysis
 from chemores_dask.workflow.claims import read_claims
 from chemores_dask.workflow.pipeline_file import read_pipeline
@@ -30,13 +31,15 @@ def perform(
     gene_sets: Path | None,
     claims: Path | None,
     seed: int | None,
+    memory: str | None = None,
+    wait: bool = False,
 ) -> None:
     """Run a pipeline, or say what would run."""
     pipeline = adapted_pipeline(pipeline_path, gene_sets=gene_sets, seed=seed)
     if dry_run or out is None:
         show_plan(pipeline, store)
         return
-    record = run_and_report(pipeline, store, out=out, claims=claims)
+    record = run_and_report(pipeline, store, out=out, claims=claims, memory=memory, wait=wait)
     show_bill(record)
     if record.claims:
         show_claims(record.claims)
@@ -57,11 +60,14 @@ def adapted_pipeline(path: Path, *, gene_sets: Path | None, seed: int | None) ->
     return pipeline if seed is None else replace(pipeline, seed=seed)
 
 
-def run_and_report(pipeline: Pipeline, store: Path, *, out: Path, claims: Path | None) -> RunRecord:
+def run_and_report(
+    pipeline: Pipeline, store: Path, *, out: Path, claims: Path | None, memory: str | None = None, wait: bool = False
+) -> RunRecord:
     """Run a pipeline while showing progress, and write its report."""
     expected = read_claims(claims) if claims is not None else ()
     with watched_run() as watch:
-        record = run_pipeline(pipeline, store, out=out, claims=expected, watch=watch)
+        seconds = WITHOUT_LIMIT if wait else 0.0
+        record = run_pipeline(pipeline, store, out=out, claims=expected, watch=watch, memory=memory, wait=seconds)
     write_report(record, open_run_results(record, store), path=out / REPORT)
     return record
 
@@ -82,8 +88,16 @@ def show_bill(record: RunRecord) -> None:
     say(
         f"{len(record.steps) - reused} steps ran, {reused} were done before: {bill.seconds:.1f} s, "
         f"{bill.passes:.1f} passes over {record.cells:,} cells, {bytes_text(bill.bytes_decoded)} of counts decoded, "
-        f"{bytes_text(bill.peak_memory_bytes)} of memory at most."
+        f"{bytes_text(bill.peak_memory_bytes)} of memory at most{_predicted(record)}."
     )
+
+
+def _predicted(record: RunRecord) -> str:
+    predicted, budget = record.bill.predicted_memory_bytes, record.memory_budget_bytes
+    said = [f"predicted {bytes_text(predicted)}"] if predicted else []
+    if budget is not None:
+        said.append(f"budget {bytes_text(budget)}")
+    return f" ({', '.join(said)})" if said else ""
 
 
 def show_claims(outcomes: tuple[ClaimOutcome, ...]) -> None:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from chemores_dask.cli.terminal import complain, safe
-from chemores_dask.workflow.events import Event, RowsDecoded, StepFinished, StepStarted, Watch
+from chemores_dask.workflow.events import Event, RowsDecoded, StepFinished, StepStarted, WaitingForStore, Watch
 
 
 class CellsPerSecond(ProgressColumn):
@@ -78,6 +78,8 @@ class _RunWatch:
             elif isinstance(event, StepStarted):
                 self._say(f"[{event.number}/{event.steps}] {event.name}")
                 self._progress.update(self._task, description=escape(safe(event.name)))
+            elif isinstance(event, WaitingForStore):
+                self._say(event.said)
             else:
                 self._finish(event)
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from chemores_dask.cli.terminal import complain, say, show_table
 from chemores_dask.store.cells import check_complete
-from chemores_dask.store.layout import existing_root
+from chemores_dask.store.layout import GENE_COPY, existing_root
 from chemores_dask.store.table_files import damaged_tables
-from chemores_dask.store.verification import verify_cells
+from chemores_dask.store.verification import damaged_gene_files, verify_cells
+
+RESTORE = "Restore them from a backup, or ingest again into another store."
 
 
 def perform(store: Path) -> None:
@@ -23,13 +25,14 @@ def perform(store: Path) -> None:
     if shards:
         rows = [(damage.file, damage.reason, ", ".join(damage.samples)) for damage in shards]
         _refuse(rows, what="shards")
+    copied = damaged_gene_files(store)
+    if copied:
+        rows = [(damage.file, damage.reason, ", ".join(damage.samples)) for damage in copied]
+        _refuse(rows, what="files of the copy by gene", mend=f"Remove {store / GENE_COPY} and run: chemores by-gene {store}")
     say("All shards and tables are as they were written.")
 
 
-def _refuse(rows: Sequence[tuple[Path, str, str]], *, what: str) -> None:
+def _refuse(rows: Sequence[tuple[Path, str, str]], *, what: str, mend: str = RESTORE) -> None:
     show_table(("file", "what is wrong", "samples"), rows)
-    complain(
-        f"Error: What is on disk must be as it was written. Damaged {what}: {len(rows)}. "
-        "Restore them from a backup, or ingest again into another store."
-    )
+    complain(f"Error: What is on disk must be as it was written. Damaged {what}: {len(rows)}. {mend}")
     raise SystemExit(1)

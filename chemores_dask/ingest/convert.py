@@ -19,17 +19,21 @@ from chemores_dask.ingest.counts_check import whole_counts
 from chemores_dask.ingest.feature_selection import FeatureSelection
 from chemores_dask.ingest.ingest_report import IngestProgress, IngestReport, SourceReport
 from chemores_dask.ingest.options import IngestOptions
+from chemores_dask.ingest.read_ahead import read_ahead
 from chemores_dask.ingest.row_buckets import reordered_rows
 from chemores_dask.ingest.sample_plans import IngestPlan, SamplePlan, plan_ingest, sample_names
 from chemores_dask.ingest.sample_sheet import read_sample_sheet
 from chemores_dask.ingest.source import reading
 from chemores_dask.provenance import canonical_json
 from chemores_dask.store.cells_writer import CellsWriter
-from chemores_dask.store.layout import CELLS, existing_root, is_complete_group
-from chemores_dask.store.ledger import read_kept_sources
+from chemores_dask.store.layout import CELLS, LOCK_FILE, existing_root, is_complete_group
+from chemores_dask.store.ledger import REPORT_ENTRY, read_kept_sources
+from chemores_dask.store.result_progress import remove_partial_files
+from chemores_dask.store.writer_lock import writing
 
 DEFAULT_OPTIONS = IngestOptions()
-REPORT_ENTRY = "ingest_report"
+
+UNFINISHED = "The store {store} is unfinished: mend the file and run the same call again, or remove the store."
 
 Progress = Callable[[IngestProgress], None]
 
@@ -40,6 +44,8 @@ def ingest(
     *,
     options: IngestOptions = DEFAULT_OPTIONS,
     progress: Progress | None = None,
+    wait: float = 0.0,
+    on_wait: Callable[[str], object] | None = None,
 ) -> IngestReport:
     """Bring samples of any format into the cells of a store.
 
@@ -57,6 +63,10 @@ def ingest(
         Where the store is, or will be.
     options, progress
         Species, aliases, genes, columns to keep; what to call after every block.
+    wait
+        Seconds to wait while another process writes into the store; the call is refused at once unless given.
+    on_wait
+        Called with a sentence for people if there is somebody to wait for.
 
     Returns
     -------
@@ -72,6 +82,8 @@ def ingest(
         If the sheet, the samples or their genes cannot be used.
     StoreError
         If the store holds other cells, or a file changed since an interrupted call read it.
+    StoreBusyError
+        If another process writes into the store.
 
     Notes
     -----
@@ -80,23 +92,42 @@ def ingest(
     Passes over the counts: 1.
     """
     root = Path(store)
-    begun = root.exists() and (not root.is_dir() or any(root.iterdir()))
+    begun = root.exists() and (not root.is_dir() or any(each.name != LOCK_FILE for each in root.iterdir()))
     if begun:
         existing_root(root)
     plan = plan_ingest(read_sample_sheet(samples), options)
     if begun and is_complete_group(root / CELLS):
         return _finished_before(root, plan)
-    root.parent.mkdir(parents=True, exist_ok=True)
+    with writing(root, wait=wait, on_wait=on_wait):
+        if is_complete_group(root / CELLS):  # whoever it waited for has done it
+            return _finished_before(root, plan)
+        return _ingest(root, plan, options, progress)
+
+
+def _ingest(root: Path, plan: IngestPlan, options: IngestOptions, progress: Progress | None) -> IngestReport:
+    remove_partial_files(root)
     with CellsWriter.open(root, plan.dictionary.genes) as writer:
         _check_finished(plan, writer.finished_sources)
-        reports = _write_sources(_Stream(plan, options, root, writer=writer, progress=progress))
+        reports = write_sources(SourceStream(plan, options, root, writer=writer, progress=progress), advice=UNFINISHED)
         result = IngestReport(root, reports, plan.dictionary.report)
         writer.close(uns={REPORT_ENTRY: canonical_json(result.to_dict())})
     return result
 
 
-def _write_sources(stream: _Stream) -> tuple[SourceReport, ...]:
-    """Write the files that an earlier call had not finished."""
+def write_sources(stream: SourceStream, *, advice: str) -> tuple[SourceReport, ...]:
+    """Write the files that an earlier call had not finished.
+
+    Parameters
+    ----------
+    stream
+        The files and where they go.
+    advice
+        For whoever meets an error.
+
+    Returns
+    -------
+    What became of every file.
+    """
     plan, writer = stream.plan, stream.writer
     finished = writer.finished_sources
     reports = []
@@ -108,10 +139,7 @@ def _write_sources(stream: _Stream) -> tuple[SourceReport, ...]:
         try:
             report = stream.write(sample, position)
         except ChemoresError as error:
-            error.add_note(
-                f"While reading sample {key}. The store {stream.root} is unfinished: mend the file and run the same "
-                "call again, or remove the store."
-            )
+            error.add_note(f"While reading sample {key}. {advice.format(store=stream.root)}")
             raise
         writer.finish_source(key, {"fingerprint": sample.fingerprint, "report": asdict(report)})
         reports.append(report)
@@ -129,7 +157,7 @@ class _Tally:
     empty: int = 0
 
 
-class _Stream:
+class SourceStream:
     """Carries what all files share while they are written."""
 
     def __init__(
@@ -143,6 +171,8 @@ class _Stream:
         self.progress = progress
         self.width = len(plan.dictionary.genes)
         self.cells = sum(sum(sample.cells.values()) for sample in plan.samples)
+        done = [sample for sample in plan.samples if sample.entry.sample in writer.finished_sources]
+        self.cells_before = writer.cells - sum(sum(sample.cells.values()) for sample in done)
         self.nonzeros = 0
 
     def write(self, sample: SamplePlan, position: np.ndarray) -> SourceReport:
@@ -153,7 +183,7 @@ class _Stream:
         table, order = _cell_table(sample)
         tally = _Tally()
         first = 0
-        for block in self._blocks(sample, order):
+        for block in read_ahead(self._blocks(sample, order)):
             obs = table.iloc[first : first + block.shape[0]]
             first += block.shape[0]
             counts = remapped(block, places, width=self.width)
@@ -163,7 +193,7 @@ class _Stream:
             self.writer.append(counts, obs)
             self.nonzeros += counts.nnz
             if self.progress is not None:
-                self.progress(IngestProgress(sample.entry.sample, self.writer.cells, self.cells, self.nonzeros))
+                self.progress(IngestProgress(sample.entry.sample, self.writer.cells - self.cells_before, self.cells, self.nonzeros))
         if tally.total == 0:
             message = (
                 f"Every sample must have counts of genes. {sample.entry.sample} ({sample.source.path}) has none; "
@@ -204,14 +234,23 @@ def remapped(block: Block, places: np.ndarray, *, width: int) -> Block:
     -------
     Cells by genes, columns sorted, int32.
     """
-    columns = places[block.indices]
-    kept = columns >= 0
+    every_feature = bool((places >= 0).all())
+    if every_feature and np.array_equal(places, np.arange(len(places))):
+        columns = block.indices
+    else:
+        columns = places.take(block.indices)
+    kept = np.True_ if every_feature else columns >= 0
     if kept.all():
         data, offsets = block.data, block.indptr
     else:
         before = np.concatenate([[0], np.cumsum(kept)])
         data, columns, offsets = block.data[kept], columns[kept], before[block.indptr]
     counts = sp.csr_matrix((data, columns, offsets), shape=(block.shape[0], width), copy=False)
+    # Sorting happens in place, and these may be the arrays of the block. One look tells sorted columns without repeats.
+    if counts.has_canonical_format:
+        return counts
+    if columns is block.indices or data is block.data:
+        counts = counts.copy()
     counts.sort_indices()
     if counts.has_canonical_format:
         return counts
@@ -221,6 +260,31 @@ def remapped(block: Block, places: np.ndarray, *, width: int) -> Block:
         (whole_counts(summed.data, where="the sum over features of one gene"), summed.indices, summed.indptr),
         shape=counts.shape,
     )
+
+
+def row_sums(counts: Block) -> np.ndarray:
+    """Sum the counts of every row.
+
+    Parameters
+    ----------
+    counts
+        CSR matrix of int32, nothing negative.
+
+    Returns
+    -------
+    int64, one per row.
+
+    Notes
+    -----
+    Added in 32 bits where no row can exceed them, which is several times faster.
+    """
+    lengths = np.diff(counts.indptr)
+    filled = np.flatnonzero(lengths)
+    sums = np.zeros(len(lengths), dtype=np.int64)
+    if len(filled):
+        short = int(counts.data.max()) * int(lengths.max()) <= np.iinfo(np.int32).max
+        sums[filled] = np.add.reduceat(counts.data, counts.indptr[filled], dtype=np.int32 if short else np.int64)
+    return sums
 
 
 def _cell_table(sample: SamplePlan) -> tuple[pd.DataFrame, np.ndarray]:
@@ -243,8 +307,7 @@ def _cell_table(sample: SamplePlan) -> tuple[pd.DataFrame, np.ndarray]:
 
 def _tally(tally: _Tally, block: Block, counts: Block, selection: FeatureSelection) -> np.ndarray:
     """Add up one block; returns the share of the chosen species for each of its cells."""
-    total = counts.sum(axis=1, dtype=np.int64)
-    total = np.asarray(total).ravel()
+    total = row_sums(counts)
     tally.nonzeros += counts.nnz
     tally.total += int(total.sum())
     tally.empty += int((total == 0).sum())
@@ -289,7 +352,7 @@ def _check_finished(plan: IngestPlan, finished: Mapping[str, Mapping[str, Any]])
         )
         raise StoreError(message)
     for sample in plan.samples[: len(finished)]:
-        if not _is_same(finished[sample.entry.sample], sample):
+        if not is_same(finished[sample.entry.sample], sample):
             message = (
                 f"A file must not change while its store is unfinished. {sample.entry.sample} "
                 f"({sample.source.path}), its row of the sheet or "
@@ -298,7 +361,8 @@ def _check_finished(plan: IngestPlan, finished: Mapping[str, Mapping[str, Any]])
             raise StoreError(message)
 
 
-def _is_same(record: Mapping[str, Any], sample: SamplePlan) -> bool:
+def is_same(record: Mapping[str, Any], sample: SamplePlan) -> bool:
+    """Whether a file is the one of which a store kept the record."""
     # The record went through JSON: tuples and lists are the same there.
     return canonical_json(record.get("fingerprint")) == canonical_json(sample.fingerprint)
 
@@ -306,7 +370,7 @@ def _is_same(record: Mapping[str, Any], sample: SamplePlan) -> bool:
 def _finished_before(root: Path, plan: IngestPlan) -> IngestReport:
     records = {entry.key: entry.record for entry in read_kept_sources(root)}
     same = list(records) == [sample.entry.sample for sample in plan.samples] and all(
-        _is_same(records[sample.entry.sample], sample) for sample in plan.samples
+        is_same(records[sample.entry.sample], sample) for sample in plan.samples
     )
     if not same:
         message = (

@@ -26,8 +26,12 @@ def first_offence(values: np.ndarray) -> int | None:
     """
     if values.size == 0:
         return None
-    if values.dtype.kind in "iub":
-        if values.dtype.kind != "b" and (values.min() < 0 or values.max() > LARGEST_COUNT):
+    if values.dtype.kind == "b":
+        return None
+    if values.dtype.kind in "iu":
+        # What a type cannot hold need not be looked for.
+        negative = values.dtype.kind == "i" and values.min() < 0
+        if negative or (np.iinfo(values.dtype).max > LARGEST_COUNT and values.max() > LARGEST_COUNT):
             return int(np.argmax((values < 0) | (values > LARGEST_COUNT)))
         return None
     with np.errstate(invalid="ignore"):

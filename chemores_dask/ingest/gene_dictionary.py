@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -190,6 +190,68 @@ def _combined(together: pd.Index, keys: Mapping[int, np.ndarray], combine: str) 
         )
         raise GeneMismatchError(message)
     return chosen, int(shared.sum())
+
+
+def match_gene_dictionary(
+    store_genes: pd.DataFrame,
+    tables: Sequence[pd.DataFrame],
+    *,
+    names: Sequence[str],
+    combine: str = "union",
+    aliases: Mapping[str, Sequence[str]] | None = None,
+) -> GeneDictionary:
+    """Bring the genes of files to those of a store, which stay as they are.
+
+    Parameters
+    ----------
+    store_genes
+        Table of the genes of the store, unique symbols as index.
+    tables
+        One table of genes per file, columns ``gene_id`` and ``gene_symbol``.
+    names
+        Names of the files, for messages.
+    combine
+        ``"union"`` refuses genes that the store lacks, ``"intersection"`` leaves them out.
+    aliases
+        As in :func:`build_gene_dictionary`.
+
+    Returns
+    -------
+    The genes of the store, and where each file's genes go. Genes of the store that a file lacks have no counts in its cells.
+
+    Raises
+    ------
+    GeneMismatchError
+        If a file has no or hardly a gene of the store, or genes that the store lacks which must not be left out.
+    """
+    known = _store_table(store_genes)
+    together = build_gene_dictionary([known, *tables], names=["the store", *names], combine="union", aliases=aliases)
+    size = len(known)
+    if not np.array_equal(together.positions[0], np.arange(size)):
+        message = (
+            "Genes of a store must be told apart by what the new files name them by. They are not: several genes of the store have one "
+            f"{together.report.matched_by}; ingest all samples into a new store."
+        )
+        raise GeneMismatchError(message)
+    foreign = together.genes.index[size:]
+    if len(foreign) and combine == "union":
+        message = (
+            f"Samples that are appended bring no new genes. The store lacks {len(foreign):,} of theirs: {listed(foreign)}; leave them out "
+            "with --genes intersection (IngestOptions(genes='intersection')), or ingest all samples into a new store."
+        )
+        raise GeneMismatchError(message)
+    positions = tuple(np.where(each < size, each, -1) for each in together.positions[1:])
+    report = replace(together.report, genes=size, dropped=len(foreign))
+    return GeneDictionary(store_genes, positions, report)
+
+
+def _store_table(genes: pd.DataFrame) -> pd.DataFrame:
+    index = pd.Series(genes.index.astype(str), dtype=object)
+    columns = {}
+    for name, absent in (("gene_id", ""), ("gene_symbol", None)):
+        given = genes[name].astype(object).reset_index(drop=True) if name in genes else pd.Series([None] * len(genes), dtype=object)
+        columns[name] = given.where(given.notna(), index if absent is None else absent).astype(str).astype(object)
+    return pd.DataFrame(columns)
 
 
 def without_version(identifiers: pd.Series) -> pd.Series:

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from chemores_dask.aliases import Block
 from chemores_dask.errors import FormatError
 from chemores_dask.ingest.counts_check import whole_counts
+from chemores_dask.ingest.h5_vector import VectorReader
 from chemores_dask.ingest.row_buckets import Entries
 from chemores_dask.ingest.source import BlockLimit, row_windows
 
@@ -85,12 +86,12 @@ def stream_csr(
     ------
     Blocks of whole rows.
     """
-    for start, stop in row_windows(offsets, limit):
-        window = slice(int(offsets[start]), int(offsets[stop]))
-        indices = _read_indices(group, window, size=columns, path=path)
-        yield sp.csr_matrix(
-            (group["data"][window], indices, offsets[start : stop + 1] - offsets[start]), shape=(stop - start, columns)
-        )
+    with VectorReader(group["data"], path) as data, VectorReader(group["indices"], path) as indices:
+        for start, stop in row_windows(offsets, limit):
+            first, last = int(offsets[start]), int(offsets[stop])
+            places = _checked_indices(indices.read(first, last), group, size=columns, path=path)
+            pointers = (offsets[start : stop + 1] - first).astype(np.int32 if last - first < 2**31 else np.int64)
+            yield sp.csr_matrix((data.read(first, last), places, pointers), shape=(stop - start, columns))
 
 
 def entries_by_column(
@@ -117,7 +118,7 @@ def entries_by_column(
     """
     for first in range(0, int(offsets[-1]), limit.nonzeros):
         window = slice(first, min(first + limit.nonzeros, int(offsets[-1])))
-        row = _read_indices(group, window, size=rows, path=path)
+        row = _checked_indices(group["indices"][window], group, size=rows, path=path)
         inside = np.diff(np.clip(offsets, window.start, window.stop))
         column = np.repeat(np.arange(len(inside), dtype=np.int32), inside)
 
@@ -148,8 +149,7 @@ def decoded(values: np.ndarray) -> np.ndarray:
     return np.array([item.decode() if isinstance(item, bytes) else str(item) for item in values.ravel()], dtype=object)
 
 
-def _read_indices(group: h5py.Group, window: slice, *, size: int, path: Path) -> np.ndarray:
-    indices = group["indices"][window]
+def _checked_indices(indices: np.ndarray, group: h5py.Group, *, size: int, path: Path) -> np.ndarray:
     if indices.size and (indices.min() < 0 or indices.max() >= size):
         found = int(indices.max() if indices.max() >= size else indices.min())
         message = (

@@ -14,7 +14,12 @@ from chemores_dask.checks import listed
 from chemores_dask.errors import InputError, MissingVariableError
 from chemores_dask.ingest.feature_selection import FeatureSelection, select_features
 from chemores_dask.ingest.formats import open_source
-from chemores_dask.ingest.gene_dictionary import GeneDictionary, build_gene_dictionary, read_aliases
+from chemores_dask.ingest.gene_dictionary import (
+    GeneDictionary,
+    build_gene_dictionary,
+    match_gene_dictionary,
+    read_aliases,
+)
 from chemores_dask.ingest.options import IngestOptions
 from chemores_dask.ingest.sample_sheet import RESERVED, SheetEntry
 from chemores_dask.ingest.source import Source, reading
@@ -65,7 +70,9 @@ class IngestPlan:
         return any(len(sample.selection.genomes) > 1 for sample in self.samples)
 
 
-def plan_ingest(entries: Sequence[SheetEntry], options: IngestOptions) -> IngestPlan:
+def plan_ingest(
+    entries: Sequence[SheetEntry], options: IngestOptions, *, store_genes: pd.DataFrame | None = None
+) -> IngestPlan:
     """Open every file, check every header, and bring the genes together.
 
     Parameters
@@ -74,6 +81,8 @@ def plan_ingest(entries: Sequence[SheetEntry], options: IngestOptions) -> Ingest
         Rows of the sample sheet.
     options
         How samples are brought in.
+    store_genes
+        Genes of the store that they are appended to.
 
     Returns
     -------
@@ -88,7 +97,7 @@ def plan_ingest(entries: Sequence[SheetEntry], options: IngestOptions) -> Ingest
     MissingVariableError
         If a column to keep or to split by is absent.
     GeneMismatchError
-        If a file shares no gene with the others.
+        If a file shares no gene with the others, or has others than the store it is appended to.
     ParameterError
         If a reference of several species needs a chosen one.
     """
@@ -97,12 +106,12 @@ def plan_ingest(entries: Sequence[SheetEntry], options: IngestOptions) -> Ingest
     samples = [_plan_sample(entry, options, tables) for entry in entries]
     _check_samples(samples)
     _check_kept(samples, options)
-    dictionary = build_gene_dictionary(
-        [sample.selection.genes for sample in samples],
-        names=[f"{sample.entry.sample} ({sample.source.path})" for sample in samples],
-        combine=options.genes,
-        aliases=aliases,
-    )
+    features = [sample.selection.genes for sample in samples]
+    names = [f"{sample.entry.sample} ({sample.source.path})" for sample in samples]
+    if store_genes is None:
+        dictionary = build_gene_dictionary(features, names=names, combine=options.genes, aliases=aliases)
+    else:
+        dictionary = match_gene_dictionary(store_genes, features, names=names, combine=options.genes, aliases=aliases)
     return IngestPlan(tuple(samples), dictionary)
 
 

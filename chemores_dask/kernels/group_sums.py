@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from chemores_dask.aliases import Block, Matrix, Vector
+from chemores_dask.aliases import Block, Vector
 from chemores_dask.errors import CountsError
-from chemores_dask.kernels.jit import jit
-from chemores_dask.kernels.row_totals import SMALL_COUNTS, require_counts
+from chemores_dask.kernels.count_walk import Walked, Wanted, walk_counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +57,7 @@ def merge_group_sums(first: GroupSums, second: GroupSums) -> GroupSums:
     Raises
     ------
     CountsError
-        If an integer sum passes 2**63.
+        If an integer sum passes what its type holds.
     """
     codes, of_first, of_second = align_groups(first.codes, second.codes)
     merged = {}
@@ -70,7 +68,8 @@ def merge_group_sums(first: GroupSums, second: GroupSums) -> GroupSums:
         total[of_second] += other
         if total.dtype.kind == "i" and np.any(total[of_second] < other):
             message = (
-                f"Sums of counts must stay below 2**63. The {name!r} passed it; check the counts for wrong values."
+                f"Sums of counts must stay below 2**{8 * total.dtype.itemsize - 1}. The {name!r} passed it; "
+                "check the counts for wrong values."
             )
             raise CountsError(message)
         merged[name] = total
@@ -97,65 +96,29 @@ def cube_sums(rows: Block, groups: Vector, target_sum: float) -> GroupSums:
 
     Returns
     -------
-    Per group: ``cells``; per group and gene: ``count_sum`` and ``detected`` (int64), and the sums of x and of its square
+    Per group: ``cells``; per group and gene: ``count_sum`` (int64) and ``detected`` (int32), and the sums of x and of its square
     (``log_sum``, ``log_square_sum``; float64) for x = log(1 + count / total of the row * target_sum).
     """
-    rows = require_counts(rows)
-    codes, local, cells = np.unique(groups, return_inverse=True, return_counts=True)
-    shape = (len(codes), rows.shape[1])
-    count_sum, detected = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    log_sum, log_square_sum = np.zeros(shape), np.zeros(shape)
-    add_cube_sums(
-        rows.data, rows.indices, rows.indptr, local, float(target_sum), count_sum, detected, log_sum, log_square_sum
-    )
-    return GroupSums(
-        codes.astype(np.int64),
-        {
-            "cells": cells.astype(np.int64),
-            "count_sum": count_sum,
-            "detected": detected,
-            "log_sum": log_sum,
-            "log_square_sum": log_square_sum,
-        },
-    )
+    return walked_sums(walk_counts(rows, Wanted(groups=groups, target_sum=float(target_sum))))
 
 
-@jit
-def add_cube_sums(
-    values: Vector,
-    indices: Vector,
-    indptr: Vector,
-    local: Vector,
-    target_sum: float,
-    count_sum: Matrix,
-    detected: Matrix,
-    log_sum: Matrix,
-    log_square_sum: Matrix,
-) -> None:
-    """Add a block of counts to sums per group and gene; ``local`` is the group of each row."""
-    table = np.empty(SMALL_COUNTS, dtype=np.float64)
-    for row in range(len(indptr) - 1):
-        start, stop = indptr[row], indptr[row + 1]
-        total = 0
-        for position in range(start, stop):
-            total += int(values[position])
-        if total == 0:
-            continue
-        factor = target_sum / total
-        group = local[row]
-        table[:] = -1.0
-        for position in range(start, stop):
-            count = int(values[position])
-            if count == 0:
-                continue
-            if count >= SMALL_COUNTS:
-                x = math.log1p(count * factor)
-            else:
-                if table[count] < 0.0:
-                    table[count] = math.log1p(count * factor)
-                x = table[count]
-            gene = indices[position]
-            count_sum[group, gene] += count
-            detected[group, gene] += 1
-            log_sum[group, gene] += x
-            log_square_sum[group, gene] += x * x
+def walked_sums(walked: Walked) -> GroupSums:
+    """The sums of the cohort cube out of a walk that wanted them.
+
+    Parameters
+    ----------
+    walked
+        What the walk learned.
+
+    Returns
+    -------
+    As of :func:`cube_sums`.
+    """
+    sums = {
+        "cells": walked.cells,
+        "count_sum": walked.count_sum,
+        "detected": walked.detected,
+        "log_sum": walked.log_sum,
+        "log_square_sum": walked.log_square_sum,
+    }
+    return GroupSums(walked.codes, {name: array for name, array in sums.items() if array is not None})

@@ -15,7 +15,7 @@ from chemores_dask.aliases import Block, Matrix, Vector
 from chemores_dask.errors import CountsError
 from chemores_dask.kernels.group_sums import GroupSums, align_groups
 from chemores_dask.kernels.jit import jit
-from chemores_dask.kernels.row_totals import require_counts
+from chemores_dask.kernels.row_counts import require_counts
 
 ROUNDING = 1e-28
 """Squared deviations below this share of n * mean**2 are rounding: the values are all equal."""

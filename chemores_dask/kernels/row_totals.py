@@ -8,14 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from chemores_dask.aliases import Block, Matrix, Vector
-from chemores_dask.errors import CountsError
+from chemores_dask.kernels.count_histograms import histogram_totals
+from chemores_dask.kernels.count_walk import SMALL_COUNTS, Walked, Wanted, row_summary, walk_counts
 from chemores_dask.kernels.jit import jit
-
-LARGEST_COUNT = 2**31 - 1
-"""Counts are stored as int32."""
-
-SMALL_COUNTS = 32
-"""Counts below this are looked up in a table that is filled once per cell: most counts are 1, 2 or 3."""
+from chemores_dask.kernels.row_counts import plain_counts, require_counts
 
 
 class Totals(NamedTuple):
@@ -38,37 +34,6 @@ class Totals(NamedTuple):
     gene_detected: Vector
 
 
-def require_counts(rows: Block) -> Block:
-    """Refuse a block that does not hold raw counts.
-
-    Parameters
-    ----------
-    rows
-        Block of cells by genes, of integers or of floats with whole values.
-
-    Returns
-    -------
-    The block; its values in one of the types for which kernels are compiled (32- and 64-bit integers and floats).
-
-    Raises
-    ------
-    CountsError
-        If a value is negative, fractional, not a number, or above ``LARGEST_COUNT``.
-    """
-    values = rows.data
-    if values.dtype.name not in ("int32", "int64", "float32", "float64"):
-        values = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
-        rows = type(rows)((values, rows.indices, rows.indptr), shape=rows.shape)
-    wrong = first_wrong_count(values)
-    if wrong >= 0:
-        message = (
-            f"Counts must be whole numbers from 0 to {LARGEST_COUNT}. Found {values[wrong]}; pass raw counts in X "
-            "(not normalized, scaled or corrected ones), or round corrected counts first."
-        )
-        raise CountsError(message)
-    return rows
-
-
 def block_totals(rows: Block, gene_groups: Matrix) -> Totals:
     """Totals of the rows and of the genes of one block, in one walk over it.
 
@@ -83,21 +48,28 @@ def block_totals(rows: Block, gene_groups: Matrix) -> Totals:
     -------
     The totals.
     """
-    rows = require_counts(rows)
-    cells, genes = rows.shape
-    groups = len(gene_groups)
-    flags = np.zeros(genes, dtype=np.uint8)
-    for group, members in enumerate(gene_groups):
-        flags[members] |= np.uint8(1 << group)
-    totals = Totals(
-        row_total=np.zeros(cells, dtype=np.int64),
-        row_detected=np.zeros(cells, dtype=np.int64),
-        row_group_total=np.zeros((cells, groups), dtype=np.int64),
-        gene_total=np.zeros(genes, dtype=np.int64),
-        gene_detected=np.zeros(genes, dtype=np.int64),
-    )
-    add_totals(rows.data, rows.indices, rows.indptr, flags, *totals)
-    return totals
+    return walked_totals(walk_counts(rows, Wanted(gene_groups=gene_groups, gene_totals=True)))
+
+
+def walked_totals(walked: Walked) -> Totals:
+    """Totals of the rows and of the genes out of a walk that wanted both.
+
+    Parameters
+    ----------
+    walked
+        What the walk learned.
+
+    Returns
+    -------
+    The totals; whole numbers, so it does not matter how the walk came to them.
+    """
+    assert walked.row_group_total is not None
+    if walked.count_sum is not None and walked.detected is not None:
+        gene_total = walked.count_sum.sum(axis=0)
+        gene_detected = walked.detected.sum(axis=0, dtype=np.int64)
+    else:
+        gene_total, gene_detected = histogram_totals(walked)
+    return Totals(walked.row_total, walked.row_detected, walked.row_group_total, gene_total, gene_detected)
 
 
 def log_scaled_rows(rows: Block, target_sum: float) -> Block:
@@ -114,74 +86,33 @@ def log_scaled_rows(rows: Block, target_sum: float) -> Block:
     -------
     Block of float32 with the same positions; rows without counts stay zero.
     """
-    rows = require_counts(rows)
-    values = np.empty(len(rows.data), dtype=np.float32)
-    log_scale(rows.data, rows.indptr, float(target_sum), values)
+    counts, _, indptr = plain_counts(rows)
+    values = np.empty(len(counts), dtype=np.float32)
+    if log_scale(counts, indptr, float(target_sum), values):
+        require_counts(rows)
     return type(rows)((values, rows.indices.copy(), rows.indptr.copy()), shape=rows.shape)
 
 
 @jit
-def first_wrong_count(values: Vector) -> int:
-    """Position of the first value that is not a count, or -1."""
-    for position in range(len(values)):
-        value = values[position]
-        # The comparison is also false for a value that is not a number.
-        if not (0 <= value <= LARGEST_COUNT) or int(value) != value:
-            return position
-    return -1
-
-
-@jit
-def add_totals(
-    values: Vector,
-    indices: Vector,
-    indptr: Vector,
-    flags: Vector,
-    row_total: Vector,
-    row_detected: Vector,
-    row_group_total: Matrix,
-    gene_total: Vector,
-    gene_detected: Vector,
-) -> None:
-    """Add a block of counts to totals of its rows and genes; bit g of ``flags`` says that a gene is in group g."""
-    groups = row_group_total.shape[1]
+def log_scale(values: Vector, indptr: Vector, target_sum: float, scaled: Vector) -> bool:
+    """Write log1p(count * target_sum / total of the row) into ``scaled``; whether a value was below zero."""
+    table = np.empty(SMALL_COUNTS)
     for row in range(len(indptr) - 1):
-        total = 0
-        detected = 0
-        for position in range(indptr[row], indptr[row + 1]):
-            count = int(values[position])
-            if count == 0:
-                continue
-            gene = indices[position]
-            total += count
-            detected += 1
-            gene_total[gene] += count
-            gene_detected[gene] += 1
-            flag = flags[gene]
-            if flag != 0:
-                for group in range(groups):
-                    if (flag >> group) & 1:
-                        row_group_total[row, group] += count
-        row_total[row] = total
-        row_detected[row] = detected
-
-
-@jit
-def log_scale(values: Vector, indptr: Vector, target_sum: float, scaled: Vector) -> None:
-    """Write log1p(count * target_sum / total of the row) into ``scaled``."""
-    table = np.empty(SMALL_COUNTS, dtype=np.float64)
-    for row in range(len(indptr) - 1):
-        start, stop = indptr[row], indptr[row + 1]
-        total = 0
-        for position in range(start, stop):
-            total += int(values[position])
+        counts = values[indptr[row] : indptr[row + 1]]
+        logarithms = scaled[indptr[row] : indptr[row + 1]]
+        total, bits, _, _ = row_summary(counts)
+        if bits < 0:
+            return True
         factor = target_sum / total if total > 0 else 0.0
         table[:] = -1.0
-        for position in range(start, stop):
-            count = int(values[position])
-            if count >= SMALL_COUNTS:
-                scaled[position] = math.log1p(count * factor)
-                continue
-            if table[count] < 0.0:
-                table[count] = math.log1p(count * factor)
-            scaled[position] = table[count]
+        for place in range(counts.size):
+            count = np.uint32(counts[place])
+            if count < SMALL_COUNTS:
+                x = table[count]
+                if x < 0.0:
+                    x = math.log1p(count * factor)
+                    table[count] = x
+            else:
+                x = math.log1p(count * factor)
+            logarithms[place] = x
+    return False

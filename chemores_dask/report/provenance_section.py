@@ -49,6 +49,7 @@ def provenance(record: RunRecord) -> Markup:
         "Started": time_text(record.started),
         "Finished": time_text(record.finished),
         "Computed on": record.host,
+        "Memory budget": "none" if record.memory_budget_bytes is None else bytes_text(record.memory_budget_bytes),
         "Seed": record.seed,
     }
     inputs = [[name, element("code", checksum)] for name, checksum in record.inputs.items()]
@@ -76,12 +77,14 @@ def bill_table(record: RunRecord) -> Markup:
     -------
     HTML.
     """
-    header = ["Step", "Passes over the counts", "Bytes decoded", "Tasks", "Time", "Peak memory"]
+    header = [
+        "Step", "Passes over the counts", "Bytes decoded", "Tasks", "Time", "Memory predicted", "Peak memory",
+    ]  # fmt: skip
     rows = [[step.name, *_step_cells(step)] for step in record.steps]
     rows.append(["Whole run", *_bill_cells(record.bill)])
     caption = (
         "A pass is one reading of all counts of the store: rows decoded over rows stored. "
-        "Peak memory is that of all processes together."
+        "Peak memory is that of all processes together, as measured; predicted is what the plan promised before anything was read."
     )
     return table_element(header, rows, caption=caption, numbers=range(1, len(header)), total=True)
 
@@ -152,5 +155,6 @@ def _bill_cells(bill: Bill) -> list[str]:
         bytes_text(bill.bytes_decoded),
         count_text(bill.tasks),
         seconds_text(bill.seconds),
+        bytes_text(bill.predicted_memory_bytes) if bill.predicted_memory_bytes else "–",
         bytes_text(bill.peak_memory_bytes),
     ]

@@ -13,10 +13,11 @@ from anndata import AnnData
 
 from chemores_dask.aliases import Rows
 from chemores_dask.errors import InputError
-from chemores_dask.stream.plan import Plan, check_fits, plan_rows
+from chemores_dask.memory import values_per_block
+from chemores_dask.stream.plan import KERNEL_BYTES, Plan, check_fits, plan_rows
 from chemores_dask.stream.rows import as_rows
 
-NONZEROS_PER_BLOCK = 16_000_000
+NONZEROS_PER_BLOCK = 2**22
 """Stored values in a block cut from a matrix in memory."""
 
 
@@ -36,7 +37,9 @@ def check_cells(cells: AnnData, *, caller: str) -> None:
         raise InputError(message)
 
 
-def planned_rows(cells: AnnData, *, caller: str, state_bytes: int = 0) -> tuple[Rows, Plan]:
+def planned_rows(
+    cells: AnnData, *, caller: str, state_bytes: int = 0, kernel_bytes: int = KERNEL_BYTES
+) -> tuple[Rows, Plan]:
     """The matrix of the cells as rows, once it is known that a pass over them fits into memory.
 
     Parameters
@@ -47,6 +50,8 @@ def planned_rows(cells: AnnData, *, caller: str, state_bytes: int = 0) -> tuple[
         The analysis, for messages.
     state_bytes
         What the analysis keeps per block in flight.
+    kernel_bytes
+        What its kernel holds for each stored value at its peak, besides the block it is given.
 
     Returns
     -------
@@ -68,12 +73,20 @@ def planned_rows(cells: AnnData, *, caller: str, state_bytes: int = 0) -> tuple[
     if isinstance(matrix, da.Array):
         rows = as_rows(matrix)
         nonzeros_per_row = cells.uns.get("nonzeros_per_cell")
+        nonzeros_per_block = cells.uns.get("nonzeros_per_block", 0)
     else:
+        nonzeros_per_block = 0
         nonzeros_per_row = _stored(matrix) / max(cells.n_obs, 1)
-        rows = as_rows(matrix, rows_per_block=max(math.ceil(NONZEROS_PER_BLOCK / max(nonzeros_per_row, 1)), 1))
-    plan = plan_rows(rows, nonzeros_per_row=nonzeros_per_row, state_bytes=state_bytes)
-    check_fits(plan)
-    return rows, plan
+        values = values_per_block(NONZEROS_PER_BLOCK)
+        rows = as_rows(matrix, rows_per_block=max(math.ceil(values / max(nonzeros_per_row, 1)), 1))
+    plan = plan_rows(
+        rows,
+        nonzeros_per_row=nonzeros_per_row,
+        nonzeros_per_block=nonzeros_per_block,
+        state_bytes=state_bytes,
+        kernel_bytes=kernel_bytes,
+    )
+    return rows, check_fits(plan)
 
 
 def labels_of(names: object) -> np.ndarray:

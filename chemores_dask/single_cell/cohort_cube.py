@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from anndata import AnnData
 
-from chemores_dask.aliases import Block, Columns, Vector
+from chemores_dask.aliases import Block, Columns, Rows, Vector
 from chemores_dask.checks import check_columns, listed
 from chemores_dask.errors import BlockTooLargeError, InputError, ParameterError
-from chemores_dask.kernels.group_sums import GroupSums, cube_sums, merge_group_sums
+from chemores_dask.kernels.count_walk import Walked, Wanted, walk_counts
+from chemores_dask.kernels.group_sums import GroupSums, merge_group_sums, walked_sums
 from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.single_cell.cell_rows import check_cells, labels_can_be_compared, labels_of, planned_rows
+from chemores_dask.single_cell.lazy_cube import lazy_cube, samples_stand_together
 from chemores_dask.single_cell.normalize import check_target_sum
 from chemores_dask.stream.compute import compute
-from chemores_dask.stream.plan import Plan, check_fits
+from chemores_dask.stream.plan import STATES_PER_TASK, Plan, check_fits
 from chemores_dask.stream.reduce import reduce_rows
 
 ALGORITHM_REVISION = 1
@@ -40,6 +43,9 @@ RESULT = declare(
 
 BYTES_PER_ENTRY = 32
 """Four numbers of eight bytes per sample, state and gene."""
+
+LAZY_SHARE = 0.5
+"""Of the memory of a pass: a larger cube is made sample by sample, if the cells stand so."""
 
 ALL_CELLS = "all"
 """Label of the only state when no states are given."""
@@ -67,7 +73,9 @@ def cohort_cube(cells: AnnData, *, sample: str, state: str | None = None, target
     -------
     Dataset over ``sample``, ``state`` and ``gene``: ``cube_cells`` (sample, state) in cells, ``cube_count_sum`` in counts
     (exact integers), ``cube_log_sum``, ``cube_log_square_sum``, ``cube_detected`` in cells. Samples and states stand in the
-    order of their categories, or else sorted. Columns of ``obs`` that are constant within every sample (patient, stage, batch)
+    order of their categories, or else sorted. A cube that would take more than half of the memory is lazy where the cells of every
+    sample stand together, as in a store: one task makes some whole samples, and the samples stand in the order of their cells. Columns
+    of ``obs`` that are constant within every sample (patient, stage, batch)
     are coordinates over ``sample``; missing text is written as an empty text.
 
     Raises
@@ -81,11 +89,13 @@ def cohort_cube(cells: AnnData, *, sample: str, state: str | None = None, target
     CountsError
         If a value is negative, fractional or not a number.
     BlockTooLargeError
-        If the cube does not fit into memory.
+        If the cube does not fit into memory, and the cells of a sample do not stand together.
 
     Notes
     -----
-    Passes over the counts: 1. Memory: 32 bytes per sample, state and gene; while streaming, only the groups that a block meets.
+    Passes over the counts: 1; for a lazy cube when it is computed or written, all variables together. Memory: 32 bytes per sample,
+    state and gene (those of a few samples at a time, for a lazy cube); while streaming, only the groups that a block meets. Whole numbers
+    are exact; sums of logarithms agree to 1e-12 for any blocks.
 
     References
     ----------
@@ -113,20 +123,27 @@ def cohort_cube(cells: AnnData, *, sample: str, state: str | None = None, target
         state_codes, states = np.zeros(cells.n_obs, dtype=np.int64), labels_of([ALL_CELLS])
     else:
         state_codes, states = coded(cells.obs[state], caller="cohort_cube")
-    codes = sample_codes * len(states) + state_codes
     shape = (len(samples), len(states), cells.n_vars)
 
     rows, plan = planned_rows(cells, caller="cohort_cube")
+    lazy = _is_lazy(sample_codes, shape, plan)
+    if lazy:
+        # In the order of their cells, so that few blocks wait for the others of their samples.
+        order = pd.unique(sample_codes)
+        sample_codes, samples = np.argsort(order)[sample_codes], samples[order]
+    codes = sample_codes * len(states) + state_codes
     state_bytes = BYTES_PER_ENTRY * cells.n_vars * largest_group_count(codes, rows.chunks[0])
-    check_fits(replace(plan, task_bytes=plan.task_bytes + 2 * state_bytes))
-    _check_cube_fits(shape, plan)
-
-    reduction = Reduction(_CubeBlock(float(target_sum)), merge_group_sums)
-    (sums,) = compute(reduce_rows(rows, reduction, columns={"group": codes}))
+    check_fits(replace(plan, task_bytes=plan.task_bytes + STATES_PER_TASK * state_bytes, state_bytes=state_bytes))
+    block = _CubeBlock(float(target_sum))
+    if lazy:
+        values = _lazy_values(rows, block, codes, shape)
+    else:
+        (sums,) = compute(reduce_rows(rows, Reduction(block, merge_group_sums), columns={"group": codes}))
+        values = _cube_values(sums, shape)
 
     return make_result(
         RESULT,
-        _cube_values(sums, shape),
+        values,
         analysis="cohort_cube",
         parameters={"sample": sample, "state": state, "target_sum": target_sum},
         coordinates={
@@ -240,27 +257,44 @@ def sample_columns(
 class _CubeBlock:
     target_sum: float
 
+    def wanted(self, columns: Columns) -> Wanted:
+        return Wanted(groups=columns["group"], target_sum=self.target_sum)
+
     def __call__(self, rows: Block, columns: Columns) -> GroupSums:
-        return cube_sums(rows, columns["group"], self.target_sum)
+        return self.state(walk_counts(rows, self.wanted(columns)))
+
+    def state(self, walked: Walked) -> GroupSums:
+        return walked_sums(walked)
 
 
 def _cube_values(sums: GroupSums, shape: tuple[int, int, int]) -> dict[str, Vector]:
     samples, states, _ = shape
     dense = sums.dense(samples * states)
+    dense["detected"] = dense["detected"].astype(np.int64)
     values = {f"cube_{name}": array.reshape(shape) for name, array in dense.items() if name != "cells"}
     return {"cube_cells": dense["cells"].reshape(samples, states), **values}
 
 
-def _check_cube_fits(shape: tuple[int, int, int], plan: Plan) -> None:
-    needed = BYTES_PER_ENTRY * int(np.prod(shape, dtype=np.int64))
+def _lazy_values(rows: Rows, block: _CubeBlock, codes: Vector, shape: tuple[int, int, int]) -> dict[str, Any]:
+    samples, states, _ = shape
+    cells = np.bincount(codes, minlength=samples * states).reshape(samples, states)
+    sums = lazy_cube(rows, block, codes=codes, shape=shape)
+    return {"cube_cells": cells, **{f"cube_{name}": array for name, array in sums.items()}}
+
+
+def _is_lazy(sample_codes: Vector, shape: tuple[int, int, int], plan: Plan) -> bool:
     # The merged sums and the dense arrays made from them live at once.
-    if 2 * needed > plan.memory_bytes:
+    needed = 2 * BYTES_PER_ENTRY * int(np.prod(shape, dtype=np.int64))
+    together = samples_stand_together(sample_codes)
+    if needed > plan.memory_bytes and not together:
         samples, states, genes = shape
         message = (
-            f"The cube must fit into memory. {samples:,} samples x {states:,} states x {genes:,} genes need {2 * needed / 1e9:.1f} GB; "
-            f"available are {plan.memory_bytes / 1e9:.1f} GB. Make the cube of some samples at a time, or with fewer states or genes."
+            f"The cube must fit into memory where the cells of a sample do not stand together. {samples:,} samples x {states:,} states x "
+            f"{genes:,} genes need {needed / 1e9:.1f} GB; available are {plan.memory_bytes / 1e9:.1f} GB. Sort the cells by sample, or "
+            "make the cube of some samples at a time, or with fewer states or genes."
         )
         raise BlockTooLargeError(message)
+    return together and needed > LAZY_SHARE * plan.memory_bytes
 
 
 def _plain_values(column: pd.Series) -> Vector:

@@ -8,8 +8,9 @@ from numbers import Real
 import numpy as np
 from anndata import AnnData
 
-from chemores_dask.aliases import Block, Columns
+from chemores_dask.aliases import Block, Columns, Vector
 from chemores_dask.errors import ParameterError
+from chemores_dask.kernels.chosen_columns import ChosenLogScale
 from chemores_dask.kernels.row_totals import log_scaled_rows
 from chemores_dask.single_cell.cell_rows import check_cells, planned_rows
 from chemores_dask.stream.rows import map_rows
@@ -91,3 +92,6 @@ class _LogScale:
 
     def __call__(self, rows: Block, columns: Columns) -> Block:
         return log_scaled_rows(rows, self.target_sum)
+
+    def select(self, positions: Vector) -> ChosenLogScale:
+        return ChosenLogScale(self.target_sum, positions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -22,12 +23,16 @@ from chemores_dask.kernels.cross_products import (
     ProjectionBlock,
     merge_cross_products,
 )
+from chemores_dask.kernels.chosen_columns import DROPPED
+from chemores_dask.kernels.gram import triangle_size, whole_matrix
 from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.single_cell.cell_rows import check_cells, labels_can_be_compared, planned_rows
 from chemores_dask.stream import compute, map_rows, reduce_rows
+from chemores_dask.stream.selection import select_columns
+from chemores_dask.stream.staging import stage_rows
 
-ALGORITHM_REVISION = 1
+ALGORITHM_REVISION = 2
 
 RESULT = declare(
     Variable(
@@ -60,10 +65,6 @@ CONSTANT = 1e-12
 
 TIE = 1e-9
 """Loadings count as equally large within this share, so that a sign does not hang on rounding."""
-
-STATES_PER_TASK = 4
-"""Matrices of genes by genes that one task holds at its peak."""
-
 
 def pca(
     cells: AnnData,
@@ -113,10 +114,14 @@ def pca(
         If expression or a covariate is missing or infinite, or there are fewer than two cells.
     BlockTooLargeError
         If the genes by genes matrices do not fit into memory.
+    StagingSpaceError
+        If the values of the chosen genes do not fit on the disk.
 
     Notes
     -----
-    Passes over the counts: 1 computed, 1 lazy. The sign of a component makes its largest loading positive (the first of equals).
+    Passes over the counts: 1 computed, and one over the staged genes, lazy: the values of the chosen genes are kept in files from
+    the pass over the counts until the result is gone (:func:`~chemores_dask.stream.staging.staging_folder` says where), unless the
+    matrix is in memory. Sums and scores are float64 throughout. The sign of a component makes its largest loading positive (the first of equals).
     Seurat also clips scaled values at 10, which has no exact form in sums and is left out.
 
     References
@@ -131,20 +136,21 @@ def pca(
     [2.0, 0.0, 2.0]
     """
     check_cells(cells, caller="pca")
-    positions, names = _chosen_genes(cells, genes)
+    positions, names = chosen_genes(cells, genes, caller="pca")
     _check_components(components, cells=cells.n_obs, genes=len(names))
     basis = _orthonormal_basis(_covariates(cells.obs, regress))
     _check_directions(components, cells=cells.n_obs, rank=basis.shape[1], regress=regress)
-    state_bytes = 8 * len(names) * (len(names) + basis.shape[1])
-    # The plan counts two states itself.
-    state_bytes *= STATES_PER_TASK // 2
-    rows, _ = planned_rows(cells, caller="pca", state_bytes=state_bytes)
-    reduction = Reduction(block=CrossProductBlock(positions), merge=merge_cross_products)
-    (sums,) = compute(reduce_rows(rows, reduction, columns={BASIS: basis}))
-    fit = _fit(sums, components=components, scale=scale)
+    rows, _ = planned_rows(cells, caller="pca", state_bytes=state_bytes(len(names), basis=basis.shape[1]))
+    chosen = select_columns(rows, positions)
+    # A matrix in memory is as near as a file would be.
+    staged = stage_rows(chosen, store=cells.uns.get("store")) if isinstance(cells.X, da.Array) else None
+    reduction = Reduction(block=CrossProductBlock(), merge=merge_cross_products)
+    (sums,) = compute(reduce_rows(chosen if staged is None else staged.passing, reduction, columns={BASIS: basis}))
+    fit = fit_components(sums, components=components, scale=scale)
     weights = fit.loadings / fit.gene_scale[:, None]
-    projection = ProjectionBlock(positions, weights, sums.basis_products @ weights)
-    scores = map_rows(rows, projection, columns={BASIS: basis}, width=components, dtype=np.float64)
+    projection = ProjectionBlock(weights, sums.basis_products @ weights)
+    again = chosen if staged is None else staged.complete()
+    scores = map_rows(again, projection, columns={BASIS: basis}, width=components, dtype=np.float64)
     return make_result(
         RESULT,
         {
@@ -161,25 +167,67 @@ def pca(
     )
 
 
+def state_bytes(genes: int, *, basis: int = 1) -> int:
+    """Bytes that the sums over one block take, and as much again while they are made.
+
+    Parameters
+    ----------
+    genes
+        Genes used.
+    basis
+        Directions to take out.
+    """
+    return 8 * (triangle_size(genes) + genes * (basis + 1))
+
+
 @dataclass(frozen=True)
-class _Fit:
+class Fit:
+    """Components of a covariance matrix.
+
+    Attributes
+    ----------
+    loadings
+        Genes by components.
+    variance, variance_ratio
+        Of each component.
+    gene_scale
+        What residuals were divided by; 1 unless scaled.
+    """
+
     loadings: Matrix
     variance: Vector
     variance_ratio: Vector
     gene_scale: Vector
 
 
-def _fit(sums: CrossProductSums, *, components: int, scale: bool) -> _Fit:
+def fit_components(sums: CrossProductSums, *, components: int, scale: bool) -> Fit:
+    """Eigenvectors of the cross-products of residuals.
+
+    Parameters
+    ----------
+    sums
+        Over all cells.
+    components
+        How many.
+    scale
+        Whether residuals are divided by their standard deviation.
+
+    Raises
+    ------
+    InputError
+        If sums are not finite.
+    """
+    gram = whole_matrix(sums.triangle, len(sums.column_sums))
     # One thread, because the bits of a product depend on the number of threads that share it.
     with single_blas_thread():
-        if not np.isfinite(sums.gram).all():
+        if not np.isfinite(sums.triangle).all():
             message = (
                 "Expression must be finite, and so must its squares. Found missing, infinite or huge values; "
                 "pass log-normalized cells."
             )
             raise InputError(message)
-        residual = sums.gram - sums.basis_products.T @ sums.basis_products
-        total = np.diag(sums.gram)
+        residual = gram - sums.basis_products.T @ sums.basis_products
+        total = np.diag(gram)
         left = np.diag(residual)
         constant = left <= CONSTANT * total
         residual[constant, :] = 0.0
@@ -193,7 +241,7 @@ def _fit(sums: CrossProductSums, *, components: int, scale: bool) -> _Fit:
     variance = np.maximum(values[::-1], 0.0)
     everything = np.trace(covariance)
     ratio = variance / everything if everything > 0 else np.zeros(components)
-    return _Fit(_with_fixed_signs(vectors[:, ::-1]), variance, ratio, gene_scale)
+    return Fit(_with_fixed_signs(vectors[:, ::-1]), variance, ratio, gene_scale)
 
 
 def _with_fixed_signs(loadings: Matrix) -> Matrix:
@@ -203,18 +251,40 @@ def _with_fixed_signs(loadings: Matrix) -> Matrix:
     return np.ascontiguousarray(loadings * signs)
 
 
-def _chosen_genes(cells: AnnData, genes: Sequence[str] | Vector | None) -> tuple[Vector, Vector]:
+def chosen_genes(cells: AnnData, genes: Sequence[str] | Vector | None, *, caller: str) -> tuple[Vector, Vector]:
+    """Which genes an analysis uses.
+
+    Parameters
+    ----------
+    cells
+        The cells.
+    genes
+        Names in any order, a boolean for each gene, or None for all.
+    caller
+        The analysis, for messages.
+
+    Returns
+    -------
+    For each gene of the cells its number among those chosen, or -1; and the names of those chosen, in the order of the cells' genes.
+
+    Raises
+    ------
+    GeneMismatchError
+        If a gene is not among those of the cells.
+    ParameterError
+        If none is chosen, or booleans do not fit the genes.
+    """
     names = cells.var_names
     if genes is None:
         chosen = np.ones(len(names), dtype=bool)
     elif isinstance(genes, str):
-        message = f"The 'genes' parameter of pca must be a list of names. Got {genes!r}; pass [{genes!r}]."
+        message = f"The 'genes' parameter of {caller} must be a list of names. Got {genes!r}; pass [{genes!r}]."
         raise ParameterError(message)
     elif np.asarray(genes).dtype == bool:
         chosen = np.asarray(genes)
         if chosen.shape != (len(names),):
             message = (
-                f"A boolean 'genes' parameter of pca must have one entry for each of the {len(names)} genes. "
+                f"A boolean 'genes' parameter of {caller} must have one entry for each of the {len(names)} genes. "
                 f"Got shape {chosen.shape}."
             )
             raise ParameterError(message)
@@ -222,13 +292,13 @@ def _chosen_genes(cells: AnnData, genes: Sequence[str] | Vector | None) -> tuple
         wanted = [str(gene) for gene in np.asarray(genes)]
         unknown = [gene for gene in wanted if gene not in names]
         if unknown:
-            message = f"The genes of pca must be in the cells. Not found: {listed(unknown)}. Pass names of var."
+            message = f"The genes of {caller} must be in the cells. Not found: {listed(unknown)}. Pass names of var."
             raise GeneMismatchError(message)
         chosen = np.asarray(names.isin(wanted))
     if not chosen.any():
-        message = "pca needs at least one gene. Got none; check 'genes'."
+        message = f"{caller} needs at least one gene. Got none; check 'genes'."
         raise ParameterError(message)
-    positions = np.full(len(names), -1, dtype=np.int32)
+    positions = np.full(len(names), DROPPED, dtype=np.int32)
     positions[chosen] = np.arange(chosen.sum(), dtype=np.int32)
     return positions, names.to_numpy()[chosen]
 
@@ -283,6 +353,8 @@ def _covariate(column: pd.Series, *, name: str) -> Matrix:
 
 def _orthonormal_basis(covariates: Matrix) -> Matrix:
     """Columns with the span of the covariates, ``Q'Q = 1``; dependent columns fall away."""
+    if covariates.shape[1] == 1:  # the constant
+        return np.full(covariates.shape, len(covariates) ** -0.5)
     with single_blas_thread():
         sizes = np.sqrt((covariates**2).sum(axis=0))
         # What is left of a constant after centering is rounding.

@@ -14,8 +14,9 @@ from anndata import AnnData
 
 from chemores_dask.aliases import Block, Columns, Matrix, Vector
 from chemores_dask.errors import GeneMismatchError, ParameterError
+from chemores_dask.kernels.count_walk import Walked, Wanted, walk_counts
 from chemores_dask.kernels.reduction import Reduction
-from chemores_dask.kernels.row_totals import block_totals
+from chemores_dask.kernels.row_totals import walked_totals
 from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.single_cell.cell_rows import check_cells, labels_of, planned_rows
 from chemores_dask.stream.compute import compute
@@ -222,8 +223,14 @@ class _QualityState:
 class _QualityBlock:
     gene_groups: Matrix
 
+    def wanted(self, columns: Columns) -> Wanted:
+        return Wanted(gene_groups=self.gene_groups, gene_totals=True)
+
     def __call__(self, rows: Block, columns: Columns) -> _QualityState:
-        totals = block_totals(rows, self.gene_groups)
+        return self.state(walk_counts(rows, self.wanted(columns)))
+
+    def state(self, walked: Walked) -> _QualityState:
+        totals = walked_totals(walked)
         per_cell = np.column_stack([totals.row_total, totals.row_detected, totals.row_group_total])
         return _QualityState((per_cell,), totals.gene_total, totals.gene_detected)
 

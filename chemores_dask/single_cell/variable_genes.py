@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,16 @@ from anndata import AnnData
 from chemores_dask.aliases import Block, Columns, Matrix, Rows, Vector
 from chemores_dask.checks import check_columns, check_one_of, check_whole, listed
 from chemores_dask.errors import InputError
+from chemores_dask.kernels.count_histograms import (
+    BYTES_PER_GENE,
+    MOST_TABLES,
+    CountHistograms,
+    clipped_sums,
+    merge_histograms,
+    power_sums,
+    walked_histograms,
+)
+from chemores_dask.kernels.count_walk import Walked, Wanted, walk_counts
 from chemores_dask.kernels.group_sums import GroupSums, merge_group_sums
 from chemores_dask.kernels.loess import loess_trend
 from chemores_dask.kernels.moments import (
@@ -23,14 +33,15 @@ from chemores_dask.kernels.moments import (
     variance_of_counts,
 )
 from chemores_dask.kernels.reduction import Reduction
-from chemores_dask.kernels.row_totals import first_wrong_count
+from chemores_dask.kernels.row_counts import LARGEST_COUNT, first_wrong_count
 from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.single_cell.cell_rows import check_cells, labels_of, planned_rows
-from chemores_dask.single_cell.cohort_cube import coded
+from chemores_dask.single_cell.cohort_cube import coded, largest_group_count
 from chemores_dask.stream.compute import compute
+from chemores_dask.stream.plan import STATES_PER_TASK, check_fits
 from chemores_dask.stream.reduce import reduce_rows
 
-ALGORITHM_REVISION = 1
+ALGORITHM_REVISION = 2
 
 RESULT = declare(
     Variable("gene_mean", ("gene",), "f", unit="counts (seurat_v3) or scaled counts (seurat)", doc="over all cells"),
@@ -57,6 +68,10 @@ BINS = 20
 LARGEST_LOGARITHM = 88.0
 """Above this, exp overflows float32: such values are not logarithms of scaled counts."""
 
+ONE_PASS_SHARE = 0.25
+"""Of the memory of a pass, for the histograms of all batches."""
+
+_WAITING_STATES = 24
 _SUMS_BYTES = 24
 _MOMENTS_BYTES = 32
 
@@ -102,8 +117,12 @@ def variable_genes(cells: AnnData, *, method: str, genes: int = 2000, batch: str
 
     Notes
     -----
-    Passes over the counts: 2 (``seurat_v3``) or 1 (``seurat``). Memory: 24 or 32 bytes per gene and batch met by a block. With
-    ``seurat_v3`` all sums are integers, so that blocks and workers do not change a bit of the result.
+    Passes over the counts: 1. With ``seurat_v3`` the pass keeps, per batch and gene, how often each count below 64 occurs (256 bytes
+    per gene and batch met by a block) and the different larger counts; clipped sums follow from these. A second pass over the counts
+    is made, with the same result to the bit, where the histograms would take more than a quarter of the memory that a pass may use
+    (:func:`fits_one_pass`; 24 bytes per gene and batch are kept then), or where there are more than four million different large counts
+    of genes, as in full-length data of many cells. All sums of ``seurat_v3`` are integers, so that blocks and workers do
+    not change a bit of the result; ``seurat`` agrees to 1e-10 for any blocks. Memory of ``seurat``: 32 bytes per gene and batch met.
 
     References
     ----------
@@ -114,11 +133,12 @@ def variable_genes(cells: AnnData, *, method: str, genes: int = 2000, batch: str
     check_one_of(method, METHODS, parameter="method", caller="variable_genes")
     check_whole(genes, parameter="genes", caller="variable_genes", minimum=1)
     codes, batches = _batches(cells, batch)
-    bytes_per_gene = _SUMS_BYTES if method == "seurat_v3" else _MOMENTS_BYTES
-    rows, _ = planned_rows(cells, caller="variable_genes", state_bytes=bytes_per_gene * cells.n_vars * len(batches))
+    rows, one_pass = _planned(cells, codes, batches=len(batches), method=method)
 
-    by_method = _seurat_v3 if method == "seurat_v3" else _seurat
-    values, counted = by_method(rows, codes, genes=int(genes))
+    if method == "seurat_v3":
+        values, counted = _seurat_v3(rows, codes, genes=int(genes), one_pass=one_pass)
+    else:
+        values, counted = _seurat(rows, codes, genes=int(genes))
 
     if batch is not None:
         values["gene_variable_batches"] = counted
@@ -129,6 +149,18 @@ def variable_genes(cells: AnnData, *, method: str, genes: int = 2000, batch: str
         parameters={"method": method, "genes": int(genes), "batch": batch},
         coordinates={"gene": labels_of(cells.var_names)},
     )
+
+
+def _planned(cells: AnnData, codes: Vector, *, batches: int, method: str) -> tuple[Rows, bool]:
+    rows, plan = planned_rows(cells, caller="variable_genes")
+    met = largest_group_count(codes, rows.chunks[0])
+    one_pass = method == "seurat_v3" and fits_one_pass(
+        batches=batches, met=met, genes=cells.n_vars, cells=cells.n_obs, memory_bytes=plan.memory_bytes
+    )
+    bytes_per_gene = _SUMS_BYTES if method == "seurat_v3" else _MOMENTS_BYTES
+    state_bytes = cells.n_vars * (BYTES_PER_GENE * met if one_pass else bytes_per_gene * batches)
+    check_fits(replace(plan, task_bytes=plan.task_bytes + STATES_PER_TASK * state_bytes, state_bytes=state_bytes))
+    return rows, one_pass
 
 
 def _batches(cells: AnnData, batch: str | None) -> tuple[Vector, Vector]:
@@ -152,6 +184,18 @@ def _batches(cells: AnnData, batch: str | None) -> tuple[Vector, Vector]:
 
 
 @dataclass(frozen=True)
+class _Histograms:
+    def wanted(self, columns: Columns) -> Wanted:
+        return Wanted(batches=columns["batch"])
+
+    def __call__(self, rows: Block, columns: Columns) -> CountHistograms:
+        return self.state(walk_counts(rows, self.wanted(columns)))
+
+    def state(self, walked: Walked) -> CountHistograms:
+        return walked_histograms(walked)
+
+
+@dataclass(frozen=True)
 class _PowerSums:
     def __call__(self, rows: Block, columns: Columns) -> GroupSums:
         return count_power_sums(rows, columns["batch"])
@@ -165,8 +209,46 @@ class _ClippedSums:
         return clipped_power_sums(rows, columns["batch"], self.limits)
 
 
-def _seurat_v3(rows: Rows, codes: Vector, *, genes: int) -> tuple[dict[str, Vector], Vector]:
-    (sums,) = compute(reduce_rows(rows, Reduction(_PowerSums(), merge_group_sums), columns={"batch": codes}))
+def fits_one_pass(*, batches: int, met: int, genes: int, cells: int, memory_bytes: int) -> bool:
+    """Whether histograms of counts are small enough for one pass.
+
+    Parameters
+    ----------
+    batches, genes, cells
+        Of all cells.
+    met
+        The most batches that a block meets.
+    memory_bytes
+        That the pass may use.
+
+    Returns
+    -------
+    True where the tables of a last merge (two given, one made, all batches each) and of the states that may wait for theirs take up to
+    a quarter of the memory.
+    """
+    tables = (3 * batches + _WAITING_STATES * met) * genes * BYTES_PER_GENE
+    return tables <= ONE_PASS_SHARE * memory_bytes and batches * genes < MOST_TABLES and cells <= LARGEST_COUNT
+
+
+def _batch_sums(rows: Rows, codes: Vector, *, one_pass: bool) -> tuple[GroupSums, CountHistograms | None]:
+    columns = {"batch": codes}
+    if not one_pass:
+        (sums,) = compute(reduce_rows(rows, Reduction(_PowerSums(), merge_group_sums), columns=columns))
+        return sums, None
+    (histograms,) = compute(reduce_rows(rows, Reduction(_Histograms(), merge_histograms), columns=columns))
+    return power_sums(histograms), histograms
+
+
+def _clipped_sums(rows: Rows, codes: Vector, limits: Matrix, histograms: CountHistograms | None) -> GroupSums:
+    if histograms is not None and histograms.complete:
+        return clipped_sums(histograms, limits)
+    reduction = Reduction(_ClippedSums(limits), merge_group_sums)
+    (clipped,) = compute(reduce_rows(rows, reduction, columns={"batch": codes}))
+    return clipped
+
+
+def _seurat_v3(rows: Rows, codes: Vector, *, genes: int, one_pass: bool) -> tuple[dict[str, Vector], Vector]:
+    sums, histograms = _batch_sums(rows, codes, one_pass=one_pass)
     sizes = sums.sums["cells"]
     count_sum, count_square_sum = sums.sums["count_sum"], sums.sums["count_square_sum"]
     mean = count_sum / sizes[:, None]
@@ -176,7 +258,7 @@ def _seurat_v3(rows: Rows, codes: Vector, *, genes: int) -> tuple[dict[str, Vect
     expected = np.stack([expected_variance(m, v) for m, v in zip(mean, variance, strict=True)])
 
     limits = np.sqrt(expected * sizes[:, None]) + mean
-    (clipped,) = compute(reduce_rows(rows, Reduction(_ClippedSums(limits), merge_group_sums), columns={"batch": codes}))
+    clipped = _clipped_sums(rows, codes, limits, histograms)
     times = clipped.sums["clipped"]
     total = clipped.sums["unclipped_sum"] + times * limits
     squares = clipped.sums["unclipped_square_sum"] + times * limits**2

@@ -96,12 +96,12 @@ def _place(attached: anndata.AnnData, name: str, variable: xr.DataArray, rest: d
         rest[name] = _plain(variable.values)
         return
     names = attached.obs_names if first == CELL else attached.var_names
-    position = _positions(variable, names, dim=str(first))
+    position = label_positions(variable, names, dim=str(first))
     if variable.ndim == 1:
         table = attached.obs if first == CELL else attached.var
         table[name] = _column(variable, position)
         return
-    matrix = _rows(variable.values, position, fill=np.nan)
+    matrix = gathered_rows(variable.values, position, fill=np.nan)
     scanpy_part, scanpy_key = SCANPY_NAMES.get(name, ("", ""))
     if first == CELL:
         attached.obsm[name] = _labeled(matrix, variable, names)
@@ -110,10 +110,10 @@ def _place(attached: anndata.AnnData, name: str, variable: xr.DataArray, rest: d
     else:
         rest[name] = _plain(variable.values)
     if scanpy_part in ("obsm", "varm"):
-        getattr(attached, scanpy_part)[scanpy_key] = _rows(variable.values, position, fill=0.0)
+        getattr(attached, scanpy_part)[scanpy_key] = gathered_rows(variable.values, position, fill=0.0)
 
 
-def _positions(variable: xr.DataArray, names: pd.Index, *, dim: str) -> np.ndarray:
+def label_positions(variable: xr.DataArray, names: pd.Index, *, dim: str) -> np.ndarray:
     """Row of the result for each cell or gene; -1 where it has none."""
     if dim not in variable.coords:
         if variable.sizes[dim] != len(names):
@@ -154,7 +154,8 @@ def _column(variable: xr.DataArray, position: np.ndarray) -> Any:
     return column.astype("boolean" if values.dtype.kind == "b" else "Int64").where(~absent).array
 
 
-def _rows(values: Matrix, position: np.ndarray, *, fill: float) -> Matrix:
+def gathered_rows(values: Matrix, position: np.ndarray, *, fill: float) -> Matrix:
+    """Rows of a matrix at some positions; -1 gives a row of ``fill``."""
     absent = position < 0
     if not absent.any():
         return np.asarray(values[position])
@@ -164,10 +165,16 @@ def _rows(values: Matrix, position: np.ndarray, *, fill: float) -> Matrix:
 
 
 def _labeled(matrix: Matrix, variable: xr.DataArray, names: pd.Index) -> Matrix | pd.DataFrame:
-    other = variable.dims[1]
-    if other in variable.coords and variable.coords[other].dtype.kind in "OUT":
-        return pd.DataFrame(matrix, index=names, columns=[str(label) for label in variable.coords[other].values])
+    if has_text_labels(variable):
+        labels = [str(label) for label in variable.coords[variable.dims[1]].values]
+        return pd.DataFrame(matrix, index=names, columns=labels)
     return matrix
+
+
+def has_text_labels(variable: xr.DataArray) -> bool:
+    """Whether the second dimension of a variable is labeled with text: such a variable becomes a table."""
+    other = variable.dims[1]
+    return other in variable.coords and variable.coords[other].dtype.kind in "OUT"
 
 
 def _plain(values: np.ndarray) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anndata
 import dask.array as da
@@ -16,7 +18,8 @@ from anndata.io import read_elem
 
 from chemores_dask.aliases import Block, StorePath, Vector
 from chemores_dask.checks import check_between, listed
-from chemores_dask.errors import IncompleteStoreError, MissingVariableError, StoreNotFoundError
+from chemores_dask.errors import IncompleteStoreError, MissingVariableError, StoreError, StoreNotFoundError
+from chemores_dask.memory import values_per_block
 from chemores_dask.metering import BLOCKS_DECODED, BYTES_DECODED, ROWS_DECODED, count
 from chemores_dask.store.cells_parallel import write_cells
 from chemores_dask.store.cells_writer import CellsWriter
@@ -59,10 +62,47 @@ class RowReader:
         """Read the block with this number, and count what was decoded."""
         first = min(block_id[0] * self.rows_per_block, self.cells)
         last = min(first + self.rows_per_block, self.cells)
-        block = read_rows(Path(self.folder), first, last, genes=self.genes)
+        cells = Path(self.folder).parent
+        with same_content(cells, self.content):
+            block = read_rows(Path(self.folder), first, last, genes=self.genes)
         size = block.data.nbytes + block.indices.nbytes + block.indptr.nbytes
         count(**{ROWS_DECODED: last - first, BYTES_DECODED: size, BLOCKS_DECODED: 1})
         return block
+
+
+@contextmanager
+def same_content(cells: Path, content: str) -> Iterator[None]:
+    """Refuse what was read from cells that are, or became meanwhile, other cells than those that were opened.
+
+    Parameters
+    ----------
+    cells
+        Folder of the AnnData.
+    content
+        Name of what it held when it was opened.
+
+    Raises
+    ------
+    StoreError
+        If it holds something else, before or after the reading inside.
+    """
+    _check_content(cells, content)
+    try:
+        yield
+    finally:
+        # Also after an error: a damaged shard of a store that was replaced is none.
+        _check_content(cells, content)
+
+
+def _check_content(cells: Path, content: str) -> None:
+    attributes = group_attributes(cells) or {}
+    found = attributes.get("content")
+    if found != content:
+        message = (
+            f"Cells must stay the same while they are read. Those in {str(cells.parent)!r} were replaced: opened as {content}, "
+            f"now {found or 'being written'}; open the cells again."
+        )
+        raise StoreError(message)
 
 
 def open_cells(
@@ -77,12 +117,14 @@ def open_cells(
     columns
         Columns of the table of cells to read; all unless given.
     rows_per_block
-        Rows read by one task. Unless given, the fullest block holds about 16 million stored counts.
+        Rows read by one task. Unless given, the fullest block holds about as many stored counts as the
+        layout says (``NONZEROS_PER_BLOCK``), fewer within a small :func:`~chemores_dask.memory.memory_budget`.
 
     Returns
     -------
     AnnData: ``X`` lazy (cells by genes, CSR blocks of whole rows, int32), ``obs`` and ``var`` in memory,
-    ``uns["nonzeros_per_cell"]`` the mean number of stored counts per cell in the fullest block, ``uns["store"]`` the path and
+    ``uns["nonzeros_per_cell"]`` the mean number of stored counts per cell in the fullest block, ``uns["nonzeros_per_block"]`` all of
+    them in it, ``uns["store"]`` the path and
     ``uns["content"]`` a name for what the store holds.
 
     Raises
@@ -104,27 +146,70 @@ def open_cells(
     -----
     Passes over the counts: 0.
     """
+    tables = read_tables(store, columns=columns)
+    matrix = tables.root / CELLS / "X"
+    cells, genes = len(tables.obs), len(tables.var)
+    if rows_per_block is not None:
+        check_between(rows_per_block, parameter="rows_per_block", caller="open_cells", minimum=1)
+    pointers = read_pointers(matrix, 0, cells)
+    size = rows_per_block or fitting_rows(pointers, nonzeros=values_per_block(NONZEROS_PER_BLOCK))
+    reader = RowReader(str(matrix.absolute()), tables.content, size, cells, genes)
+    uns = tables.uns | {
+        "nonzeros_per_cell": _fullest_mean(pointers, size),
+        "nonzeros_per_block": _fullest(pointers, size),
+        "store": str(tables.root),
+        "content": tables.content,
+    }
+    return anndata.AnnData(X=_lazy_rows(reader), obs=tables.obs, var=tables.var, uns=uns)
+
+
+@dataclass(frozen=True)
+class CellTables:
+    """The tables of the cells, without their counts.
+
+    Attributes
+    ----------
+    root
+        Of the store.
+    content
+        Name of what the cells hold.
+    obs, var, uns
+        As in AnnData.
+    """
+
+    root: Path
+    content: str
+    obs: pd.DataFrame
+    var: pd.DataFrame
+    uns: dict[str, Any]
+
+
+def read_tables(store: StorePath, *, columns: Sequence[str] | None = None) -> CellTables:
+    """Read the tables of finished cells, held against their checksums.
+
+    Parameters
+    ----------
+    store
+        Path of the store.
+    columns
+        Columns of the table of cells to read; all unless given.
+
+    Returns
+    -------
+    The tables.
+
+    Raises
+    ------
+    StoreError
+        As :func:`open_cells`.
+    """
     root = existing_root(store)
     folder = root / CELLS
     check_complete(root)
     check_tables(root)
     group = zarr.open_group(folder, mode="r")
     obs = read_columns(folder / "obs", columns)
-    var = read_elem(group["var"])
-    cells, genes = len(obs), len(var)
-    if rows_per_block is not None:
-        check_between(rows_per_block, parameter="rows_per_block", caller="open_cells", minimum=1)
-    pointers = read_pointers(folder / "X", 0, cells)
-    size = rows_per_block or fitting_rows(pointers)
-    attributes = dict(group.attrs)
-    reader = RowReader(str((folder / "X").absolute()), str(attributes["content"]), size, cells, genes)
-    uns = read_elem(group["uns"])
-    uns |= {
-        "nonzeros_per_cell": _fullest_mean(pointers, size),
-        "store": str(root),
-        "content": attributes["content"],
-    }
-    return anndata.AnnData(X=_lazy_rows(reader), obs=obs, var=var, uns=uns)
+    return CellTables(root, str(group.attrs["content"]), obs, read_elem(group["var"]), dict(read_elem(group["uns"])))
 
 
 def fitting_rows(pointers: Vector, *, nonzeros: int = NONZEROS_PER_BLOCK) -> int:

@@ -23,6 +23,7 @@ from chemores_dask.store.cells_tables import CELL_KEY, check_unwritten, finish_c
 from chemores_dask.store.layout import CELLS, DEFAULT_GEOMETRY, Geometry, erase, require_group, writable_root
 from chemores_dask.store.raw_counts import COUNT_TYPE, canonical_counts
 from chemores_dask.store.sharded_csr import ShardChecksums, create_matrix, write_shard
+from chemores_dask.store.writer_lock import writing
 
 ROWS_IN_MEMORY = 2**14
 """Rows of a matrix in memory that one task brings to the stored form."""
@@ -90,11 +91,18 @@ def write_cells(cells: anndata.AnnData, store: StorePath, *, geometry: Geometry 
         If names repeat, rows are cut into column blocks, or there are parts that a store does not keep.
     StoreError
         If the store holds finished cells, or unfinished ones of an ingest.
+    StoreBusyError
+        If another process writes into the store.
 
     Notes
     -----
     Passes over the counts: 2 (the sizes of the rows, then the shards). A column ``cell_key`` is added to ``obs``.
     """
+    with writing(store):
+        return _write(cells, store, geometry)
+
+
+def _write(cells: anndata.AnnData, store: StorePath, geometry: Geometry) -> Path:
     _check_parts(cells)
     obs = joined_obs([storable_table(cells.obs, what="cells")])
     obs[CELL_KEY] = cell_keys(obs.index)

@@ -32,13 +32,15 @@ from chemores_dask.store.layout import (
 from chemores_dask.store.raw_counts import COUNT_TYPE, canonical_counts
 from chemores_dask.store.sharded_csr import ShardChecksums, create_matrix, grow_matrix, write_shard
 
+SHARDS_AT_ONCE = 2
+
 
 class CellsWriter:
     """Writes cells that arrive as a stream of row blocks; made by :meth:`open`.
 
     One source (a file, a sample) after the other: :meth:`append` its rows, then :meth:`finish_source`. What a finished source holds is
-    durable: after a crash :meth:`open` goes on behind it, and the finished store is the same bit for bit. Shards are written by one
-    thread of the writer, while the caller reads on. One writer at a time may be open on a store.
+    durable: after a crash :meth:`open` goes on behind it, and the finished store is the same bit for bit. Shards are written by two
+    threads of the writer, while the caller reads on. One writer at a time may be open on a store.
 
     Examples
     --------
@@ -62,7 +64,7 @@ class CellsWriter:
         self._header = header
         self._matrix = root / CELLS / "X"
         self._closed = False
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="shard-writer")
+        self._thread = ThreadPoolExecutor(max_workers=SHARDS_AT_ONCE, thread_name_prefix="shard-writer")
         self._pending: list[Future[ShardChecksums]] = []
         self._buffers = self._new_buffers()
         self._filled = 0
@@ -233,14 +235,14 @@ class CellsWriter:
         shards = [*self._shards, *self._new_shards]
         numbers = range(len(self._sources))
         obs = joined_obs([ledger.read_source_obs(self._root, number) for number in numbers])
-        obs[CELL_KEY] = cell_keys(obs.index)
+        obs[CELL_KEY] = self._known_keys
         nonzeros = [ledger.read_source_vector(self._root, number, "row_nonzeros") for number in numbers]
         finish_cells(
             self._root,
             self._header,
             row_nonzeros=np.concatenate([np.empty(0, dtype=np.int32), *nonzeros]),
             shards=shards,
-            sources=self._sources,
+            sources=ledger.with_earlier(self._sources),
             obs=obs,
             var=self._genes,
             uns=uns or {},
@@ -300,8 +302,8 @@ class CellsWriter:
                 self._filled = 0
 
     def _submit(self, number: int) -> None:
-        # At most one shard waits while another is written: the memory stays at three shards however slow the disk is.
-        while len(self._pending) > 1:
+        # At most one shard waits while others are written: the memory stays at four shards however slow the disk is.
+        while len(self._pending) > SHARDS_AT_ONCE:
             self._collect()
         if number >= self._room:
             self._room = max(2 * self._room, number + 1)

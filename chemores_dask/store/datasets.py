@@ -7,8 +7,10 @@ rows, so the files do not depend on the blocks of what was written. Text with ga
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,18 +23,33 @@ import xarray as xr
 import zarr
 from dask.base import collections_to_expr
 
+from chemores_dask.checks import listed
 from chemores_dask.errors import ChecksumError, FormatError, InputError
 from chemores_dask.metering import TASKS, count
 from chemores_dask.provenance import canonical_json
 from chemores_dask.store.layout import (
     COMPLETE,
+    GROUP_FILE,
     RESULT_CHUNK_BYTES,
     RESULT_ROWS,
     fresh_group,
     group_attributes,
+    is_complete_group,
     is_plain_name,
     open_array,
     plain_codecs,
+    require_group,
+)
+from chemores_dask.store.result_progress import (
+    ChosenBlocks,
+    chunk_files,
+    drop_plan,
+    fits_plan,
+    keep_plan,
+    metadata_digest,
+    missing_blocks,
+    number_of_chunks,
+    remove_partial_files,
 )
 from chemores_dask.store.sharded_csr import UNREADABLE
 
@@ -40,7 +57,12 @@ COORDINATES = "coordinate_names"
 XARRAY_COORDINATES = "coordinates"
 VARIABLES = "variables"
 DATASET_ATTRIBUTES = "dataset_attributes"
-GROUP_ATTRIBUTES = (COMPLETE, COORDINATES, XARRAY_COORDINATES, VARIABLES, DATASET_ATTRIBUTES)
+ARRAY_DIGESTS = "array_digests"
+COVERED = "attributes_with_digest"
+DIGEST = "attributes_digest"
+GROUP_ATTRIBUTES = (
+    COMPLETE, COORDINATES, XARRAY_COORDINATES, VARIABLES, DATASET_ATTRIBUTES, ARRAY_DIGESTS, COVERED, DIGEST,
+)  # fmt: skip
 MISSING_WORD = "missing_word"
 LAZY_BYTES = 2**27
 """Variables larger than this are opened lazily."""
@@ -73,7 +95,7 @@ class ChunkWriter:
         return np.zeros((1,) * block.ndim, dtype=bool)
 
 
-def write_dataset(dataset: xr.Dataset, folder: Path, *, attributes: Mapping[str, Any]) -> None:
+def write_dataset(dataset: xr.Dataset, folder: Path, *, attributes: Mapping[str, Any], go_on: bool = False) -> None:
     """Write a Dataset as a group, and mark it complete last.
 
     Lazy variables are computed together in one Dask compute; each task writes whole chunks.
@@ -86,36 +108,49 @@ def write_dataset(dataset: xr.Dataset, folder: Path, *, attributes: Mapping[str,
         Of the group; what is there is erased first.
     attributes
         Of the group; ``complete`` is added when all is written.
+    go_on
+        Keep the finished chunks of lazy variables that an earlier call left unfinished, where these were made of the same.
 
     Raises
     ------
     InputError
         If a variable or an attribute cannot be stored.
     """
-    prepared = {name: _prepared(name, dataset.variables[name]) for name in dataset.variables}
+    prepared = {str(name): _prepared(name, dataset.variables[name]) for name in dataset.variables}
     canonical_json(_plain_attributes(attributes))
     described = _plain_attributes(dataset.attrs)
-    group = fresh_group(folder)
-    writes = []
-    for name, variable in prepared.items():
-        chunks = chunk_shape(variable.shape, variable.dtype.itemsize)
-        _create(group, str(name), variable, chunks)
-        if isinstance(variable.data, da.Array):
-            writes.append(_lazy_write(variable.data, folder / str(name), chunks))
-        else:
-            open_array(folder / str(name), mode="r+")[...] = variable.data
-    if writes:
-        _compute(writes)
+    grids = {name: chunk_shape(variable.shape, variable.dtype.itemsize) for name, variable in prepared.items()}
+    writes = {
+        name: _lazy_write(variable.data, folder / name, grids[name])
+        for name, variable in prepared.items()
+        if isinstance(variable.data, da.Array)
+    }
+    if go_on and not is_complete_group(folder) and fits_plan(folder, writes):
+        group = require_group(folder)
+        remove_partial_files(folder)
+    else:
+        group = fresh_group(folder)
+        for name in writes:
+            _create(group, name, prepared[name], grids[name])
+        keep_plan(folder, writes)
+    for name in [name for name in prepared if name not in writes]:
+        _create(group, name, prepared[name], grids[name])
+        open_array(folder / name, mode="r+")[...] = prepared[name].data
+    _write_missing(folder, writes)
     group.attrs.update(
         {
             **_plain_attributes(attributes),
-            VARIABLES: [str(name) for name in dataset.variables],
+            VARIABLES: list(prepared),
             COORDINATES: [str(name) for name in dataset.coords],
             XARRAY_COORDINATES: " ".join(str(name) for name in dataset.coords if name not in dataset.dims),
             DATASET_ATTRIBUTES: described,
+            ARRAY_DIGESTS: {name: metadata_digest(folder / name) for name in prepared},
         }
     )
-    group.attrs.update({COMPLETE: True})
+    remove_partial_files(folder)
+    drop_plan(folder)
+    covered = sorted(group_attributes(folder) or {})
+    group.attrs.update({COVERED: covered, DIGEST: _attributes_digest(folder, covered), COMPLETE: True})
 
 
 def read_dataset(folder: Path) -> xr.Dataset:
@@ -142,9 +177,35 @@ def read_dataset(folder: Path) -> xr.Dataset:
     if names is None:
         message = f"{str(folder)!r} must be a group written by chemores_dask. Its list of variables is missing; write it again."
         raise FormatError(message)
+    _check_descriptions(folder, attributes)
     variables = {name: _read_variable(folder / name) for name in names}
     coordinates = {name: variables.pop(name) for name in attributes[COORDINATES]}
     return xr.Dataset(variables, coords=coordinates, attrs=attributes[DATASET_ATTRIBUTES])
+
+
+def damage_of(folder: Path) -> str:
+    """Read all of what :func:`write_dataset` wrote.
+
+    Parameters
+    ----------
+    folder
+        Of the group.
+
+    Returns
+    -------
+    What is wrong with it, as the error would say; empty if all is well.
+    """
+    try:
+        for variable in read_dataset(folder).variables.values():
+            if isinstance(variable.data, da.Array):
+                dask.compute(variable.data.map_blocks(_nothing, dtype=bool, chunks=tuple((1,) * n for n in variable.data.numblocks)))
+    except (ChecksumError, FormatError) as error:
+        return str(error)
+    return ""
+
+
+def _nothing(block: np.ndarray) -> np.ndarray:
+    return np.zeros((1,) * block.ndim, dtype=bool)
 
 
 def chunk_shape(shape: tuple[int, ...], item_bytes: int) -> tuple[int, ...]:
@@ -209,6 +270,7 @@ def _create(group: zarr.Group, name: str, variable: xr.Variable, chunks: tuple[i
         chunks=chunks if variable.ndim else "auto",
         dtype="string" if text else variable.dtype,
         compressors=plain_codecs(),
+        overwrite=True,
         dimension_names=[str(dim) for dim in variable.dims],
         attributes=dict(variable.attrs),
     )
@@ -225,10 +287,41 @@ def _lazy_write(data: da.Array, folder: Path, chunks: tuple[int, ...]) -> da.Arr
     )
 
 
-def _compute(lazy: list[da.Array]) -> None:
-    # In one call, and not optimized one by one before: variables that share reads keep sharing them.
-    count(**{TASKS: len(collections_to_expr(lazy).optimize().__dask_graph__())})
-    dask.compute(*lazy)
+def _write_missing(folder: Path, writes: Mapping[str, da.Array]) -> None:
+    chosen = {name: missing_blocks(folder / name, array) for name, array in writes.items()}
+    lazy = [ChosenBlocks(writes[name], blocks=blocks) for name, blocks in chosen.items() if blocks]
+    if lazy:
+        # In one call, and not optimized one by one before: variables that share reads keep sharing them.
+        count(**{TASKS: len(collections_to_expr(lazy).optimize().__dask_graph__())})
+        dask.compute(*lazy)
+
+
+def _attributes_digest(folder: Path, names: Sequence[str]) -> str:
+    return attributes_digest(group_attributes(folder) or {}, names)
+
+
+def attributes_digest(attributes: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Name some attributes of a group by their content."""
+    content = json.dumps({name: attributes.get(name) for name in names}, sort_keys=True)
+    return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
+
+
+def _check_descriptions(folder: Path, attributes: Mapping[str, Any]) -> None:
+    # Chunks carry checksums of their own. A flipped digit in a shape or in the list of variables would go unnoticed.
+    if DIGEST not in attributes:
+        return  # written before this was kept
+    damaged = [] if _attributes_digest(folder, attributes[COVERED]) == attributes[DIGEST] else [folder]
+    for name, digest in attributes.get(ARRAY_DIGESTS, {}).items():
+        array = folder / name
+        if not (array / GROUP_FILE).is_file() or metadata_digest(array) != digest:
+            damaged.append(array)
+    if damaged:
+        files = listed([str(each / GROUP_FILE) for each in damaged])
+        message = (
+            f"Descriptions of arrays must be as they were written. Found other bytes in {files}; "
+            f"remove the group {str(folder)!r} and run the same command again."
+        )
+        raise ChecksumError(message)
 
 
 def _read_variable(folder: Path) -> xr.Variable:
@@ -276,9 +369,8 @@ class ChunkReader:
 
 def _check_files(array: zarr.Array[Any], folder: Path) -> None:
     # zarr takes a missing chunk for zeros; every chunk was written, empty or not.
-    expected = math.prod(-(-size // chunk) for size, chunk in zip(array.shape, array.chunks, strict=True))
-    chunks = folder / "c"
-    found = [chunks] if chunks.is_file() else [file for file in chunks.rglob("*") if file.is_file()]
+    expected = number_of_chunks(array)
+    found = chunk_files(folder)
     if len([file for file in found if file.stat().st_size]) != expected:
         message = (
             f"An array must have all its chunks. {str(folder)!r} has {len(found)} of {expected} or an empty one; "

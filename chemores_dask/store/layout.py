@@ -4,6 +4,7 @@
 
     cohort.zarr/                      attributes: {"chemores-schema": 1}
       cells/                          one standard AnnData, zarr v3; counts are a sharded CSR matrix
+      cells_by_gene/                  the same counts once more, gene by gene, if asked for
       ledger/                         how the cells were written: sources, checksums of the shards
       patients/<cohort>/              labeled arrays over patient and gene
       results/<step>/<fingerprint>/   labeled arrays; "complete": true is written last
@@ -14,7 +15,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,16 +28,27 @@ from anndata.io import write_elem
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
 from chemores_dask.aliases import StorePath
-from chemores_dask.errors import FormatError, ParameterError, SchemaVersionError, StoreError, StoreNotFoundError
+from chemores_dask.errors import (
+    FormatError,
+    IncompleteStoreError,
+    ParameterError,
+    SchemaVersionError,
+    StoreError,
+    StoreNotFoundError,
+)
 
 SCHEMA_ATTRIBUTE = "chemores-schema"
 SCHEMA_VERSION = 1
 COMPLETE = "complete"
 
 CELLS = "cells"
+GENE_COPY = "cells_by_gene"
 LEDGER = "ledger"
 PATIENTS = "patients"
 RESULTS = "results"
+CHECKPOINTS = "checkpoints"
+"""What the passes of an unfinished run have learned so far; gone when a run is done."""
+
 
 CHUNK = 2**16
 """Counts in one chunk of a shard: what is decoded at least."""
@@ -45,7 +57,7 @@ SHARD = 2**22
 """Counts in one shard: what one task writes, as one file."""
 
 POINTER_CHUNK = 2**18
-NONZEROS_PER_BLOCK = 2**24
+NONZEROS_PER_BLOCK = 2**22
 """Counts in one block of opened cells, unless its rows are given."""
 
 RESULT_ROWS = 2**16
@@ -55,6 +67,18 @@ RESULT_CHUNK_BYTES = 2**26
 """Size of one chunk of a result; it holds fewer rows where these are wide."""
 
 GROUP_FILE = "zarr.json"
+LOCK_FILE = "writer.lock"
+"""Held by whoever writes into the store; gone when nobody does."""
+
+REVISION = "revision"
+"""Where the next cells of a store are built beside the present ones."""
+
+JOURNAL = "journal.json"
+"""In that folder while they are put in place."""
+
+PARTIAL_FILES = "*.partial"
+"""What zarr has not written to its end: it writes beside the file and then renames."""
+
 RESERVED_NAMES = ("", ".", "..", "_index")
 
 PLAIN_PIPELINE = "zarr.core.codec_pipeline.BatchedCodecPipeline"
@@ -139,6 +163,29 @@ def existing_root(store: StorePath) -> Path:
         If what is there is not a store of this package.
     SchemaVersionError
         If a newer version of the package wrote it.
+    IncompleteStoreError
+        If new cells are being put in the place of the old ones.
+    """
+    root = store_root(store)
+    journal = root / REVISION / JOURNAL
+    if journal.is_file():
+        with suppress(FileNotFoundError):  # it was finished since
+            command = json.loads(journal.read_text(encoding="utf-8"))["command"]
+            message = (
+                f"The store {str(root)!r} must be whole. Its new cells are being put in place, or that was cut short; wait a moment, "
+                f"or run the same command again: {command}"
+            )
+            raise IncompleteStoreError(message)
+    return root
+
+
+def store_root(store: StorePath) -> Path:
+    """The folder of a store that is there, be its cells just put in place or not.
+
+    Raises
+    ------
+    StoreNotFoundError, FormatError, SchemaVersionError
+        As :func:`existing_root`.
     """
     root = Path(store)
     if not root.exists():
@@ -177,7 +224,7 @@ def writable_root(store: StorePath) -> Path:
         If the folder cannot be made.
     """
     root = Path(store)
-    if root.is_dir() and not any(root.iterdir()):
+    if root.is_dir() and all(each.name == LOCK_FILE for each in root.iterdir()):
         return _make_root(root)
     if root.exists():
         return existing_root(root)

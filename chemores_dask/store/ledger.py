@@ -38,6 +38,14 @@ from chemores_dask.store.sharded_csr import ShardChecksums
 
 SOURCES = "sources"
 TAIL = ("tail_data", "tail_indices")
+REPORT_ENTRY = "ingest_report"
+"""Entry of ``uns`` where the reports of all sources are kept (JSON)."""
+
+EARLIER = "earlier_sources"
+"""Entry of the record of a source that stands for all cells a store held before an append."""
+
+REPORT = "report"
+"""Entry of the record of a source where its own is kept."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +165,15 @@ def read_sources(root: Path) -> list[SourceEntry]:
             )
         )
     return entries
+
+
+def with_earlier(sources: Sequence[SourceEntry]) -> list[SourceEntry]:
+    """Sources, and in the place of one that stands for the cells before an append those from which these came."""
+    return [
+        each
+        for entry in sources
+        for each in ([SourceEntry(**one) for one in entry.record[EARLIER]] if EARLIER in entry.record else [entry])
+    ]
 
 
 def read_source_obs(root: Path, number: int) -> pd.DataFrame:

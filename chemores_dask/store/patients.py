@@ -19,6 +19,7 @@ from chemores_dask.store.layout import (
     require_group,
     writable_root,
 )
+from chemores_dask.store.writer_lock import writing
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
@@ -45,6 +46,8 @@ def write_patients(patients: xr.Dataset, store: StorePath, *, cohort: str) -> Pa
         If there is no dimension ``patient``, or a variable cannot be stored.
     ParameterError
         If the name of the cohort is not a plain one.
+    StoreBusyError
+        If another process writes into the store.
     """
     check_plain_name(cohort, parameter="cohort", caller="write_patients")
     if "patient" not in patients.dims:
@@ -52,9 +55,10 @@ def write_patients(patients: xr.Dataset, store: StorePath, *, cohort: str) -> Pa
             f"Patients must run over the dimension 'patient'. Found the dimensions {listed(patients.dims)}; rename one."
         )
         raise InputError(message)
-    root = writable_root(store)
-    require_group(root / PATIENTS)
-    write_dataset(patients, root / PATIENTS / cohort, attributes={"cohort": cohort})
+    with writing(store):
+        root = writable_root(store)
+        require_group(root / PATIENTS)
+        write_dataset(patients, root / PATIENTS / cohort, attributes={"cohort": cohort})
     return root
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,12 @@ import xarray as xr
 
 from chemores_dask.aliases import StorePath
 from chemores_dask.checks import listed
-from chemores_dask.errors import IncompleteResultError, StoreNotFoundError
-from chemores_dask.store.datasets import GROUP_ATTRIBUTES, read_dataset, write_dataset
+from chemores_dask.errors import IncompleteResultError, StaleResultWarning, StoreNotFoundError
+from chemores_dask.store.datasets import GROUP_ATTRIBUTES, damage_of, read_dataset, write_dataset
 from chemores_dask.store.layout import (
     COMPLETE,
     RESULTS,
+    erase,
     existing_root,
     group_attributes,
     is_complete_group,
@@ -23,9 +25,13 @@ from chemores_dask.store.layout import (
     writable_root,
 )
 from chemores_dask.store.patients import check_plain_name
+from chemores_dask.store.writer_lock import writing
 
 NO_ATTRIBUTES: Mapping[str, Any] = {}
-_INTERNAL = (*GROUP_ATTRIBUTES, "step", "fingerprint")
+STALE = "stale"
+"""Attribute of a result whose cells or patients are no longer the same: since when (``date``) and why (``reason``)."""
+
+_INTERNAL = (*GROUP_ATTRIBUTES, "step", "fingerprint", STALE)
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,15 @@ class ResultEntry:
         Whether it was written to its end.
     attributes
         As given when it was written; empty where it is not complete.
+    stale
+        Why and since when its cells or patients are no longer the same; empty where they are.
     """
 
     step: str
     fingerprint: str
     complete: bool
     attributes: dict[str, Any]
+    stale: str = ""
 
 
 def write_result(
@@ -56,7 +65,10 @@ def write_result(
     fingerprint: str,
     attributes: Mapping[str, Any] = NO_ATTRIBUTES,
 ) -> Path:
-    """Write a result under its step and fingerprint; what is there is erased first.
+    """Write a result under its step and fingerprint.
+
+    A result that is complete there is erased first. One whose writing was cut short goes on: chunks of lazy variables that were
+    finished, and that were made of the same, are kept; what they rest on is not computed again.
 
     Parameters
     ----------
@@ -79,6 +91,8 @@ def write_result(
     ------
     InputError
         If a variable or attribute cannot be stored.
+    StoreBusyError
+        If another process writes into the store.
 
     Notes
     -----
@@ -86,11 +100,13 @@ def write_result(
     """
     check_plain_name(step, parameter="step", caller="write_result")
     check_plain_name(fingerprint, parameter="fingerprint", caller="write_result")
-    root = writable_root(store)
-    require_group(root / RESULTS)
-    require_group(root / RESULTS / step)
-    folder = root / RESULTS / step / fingerprint
-    write_dataset(result, folder, attributes={**attributes, "step": step, "fingerprint": fingerprint})
+    described = {**attributes, "step": step, "fingerprint": fingerprint}
+    with writing(store):
+        root = writable_root(store)
+        require_group(root / RESULTS)
+        require_group(root / RESULTS / step)
+        folder = root / RESULTS / step / fingerprint
+        write_dataset(result, folder, attributes=described, go_on=True)
     return folder
 
 
@@ -118,6 +134,11 @@ def open_result(store: StorePath, *, step: str, fingerprint: str) -> xr.Dataset:
         If writing it was cut short.
     ChecksumError
         If bytes on disk are not those that were written.
+
+    Warns
+    -----
+    StaleResultWarning
+        If cells were appended or patients withdrawn since it was made.
     """
     root = existing_root(store)
     folder = root / RESULTS / step / fingerprint
@@ -128,10 +149,66 @@ def open_result(store: StorePath, *, step: str, fingerprint: str) -> xr.Dataset:
             raise StoreNotFoundError(message)
         message = (
             f"The result {step}/{fingerprint} in {str(root)!r} must be complete. "
-            "Writing it was cut short; run the same step again, it is erased and redone."
+            "Writing it was cut short; run the same step again, it goes on from what is finished."
         )
         raise IncompleteResultError(message)
+    said = staleness(group_attributes(folder) or {})
+    if said:
+        message = (
+            f"The result {step}/{fingerprint} in {str(root)!r} is out of date: {said}. It says nothing about the present cells and "
+            "patients; run the pipeline again."
+        )
+        warnings.warn(message, StaleResultWarning, stacklevel=2)
     return read_dataset(folder)
+
+
+def staleness(attributes: Mapping[str, Any]) -> str:
+    """Say why a result is out of date, and since when; empty if it is not."""
+    stale = attributes.get(STALE)
+    return f"{stale['reason']} ({stale['date']})" if stale else ""
+
+
+def damage_of_result(store: StorePath, *, step: str, fingerprint: str) -> str:
+    """Read all of a result again.
+
+    Parameters
+    ----------
+    store
+        Path of the store.
+    step
+        Name of the step.
+    fingerprint
+        Of the result.
+
+    Returns
+    -------
+    What is wrong with it; empty if all is well, or if it is not complete.
+    """
+    folder = Path(store) / RESULTS / step / fingerprint
+    return damage_of(folder) if is_complete_group(folder) else ""
+
+
+def forget_result(store: StorePath, *, step: str, fingerprint: str) -> None:
+    """Remove a result, finished or not.
+
+    Parameters
+    ----------
+    store
+        Path of the store.
+    step
+        Name of the step.
+    fingerprint
+        Of the result.
+
+    Raises
+    ------
+    StoreBusyError
+        If another process writes into the store.
+    """
+    check_plain_name(step, parameter="step", caller="forget_result")
+    check_plain_name(fingerprint, parameter="fingerprint", caller="forget_result")
+    with writing(existing_root(store)) as root:
+        erase(root / RESULTS / step / fingerprint)
 
 
 def is_complete(store: StorePath, *, step: str, fingerprint: str) -> bool:
@@ -173,5 +250,5 @@ def list_results(store: StorePath) -> list[ResultEntry]:
                 continue
             found = group_attributes(group) or {}
             kept = {name: value for name, value in found.items() if name not in _INTERNAL}
-            entries.append(ResultEntry(step.name, group.name, found.get(COMPLETE) is True, kept))
+            entries.append(ResultEntry(step.name, group.name, found.get(COMPLETE) is True, kept, staleness(found)))
     return entries

@@ -7,10 +7,9 @@ The matrix lies as AnnData wants it: ``data`` (int32), ``indices`` (int32), ``in
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
 import numpy as np
 import scipy.sparse as sp
 import zarr
@@ -30,17 +29,14 @@ from chemores_dask.store.layout import (
     plain_codecs,
 )
 from chemores_dask.store.raw_counts import COUNT_TYPE, LARGEST_COUNT
+from chemores_dask.store.shard_reader import array_files, read_part
 
 POINTER_TYPE = np.dtype(np.int64)
 COUNT_ARRAYS = ("data", "indices")
 SAMPLE = "sample"
 
 UNREADABLE = (ValueError, RuntimeError, IndexError)
-"""What the two codec pipelines raise for bytes that are not those written."""
-
-WORTH_WHOLE = 0.3
-"""Share of a shard above which decoding all of it with the fast pipeline beats decoding some chunks with the plain one."""
-
+"""What reading raises for bytes that are not those written: our reader ValueError, zarr and the codecs any of these."""
 
 @dataclass(frozen=True)
 class ShardChecksums:
@@ -150,8 +146,7 @@ def write_shard(folder: Path, *, number: int, data: Vector, indices: Vector) -> 
     for name, values in zip(COUNT_ARRAYS, (data, indices), strict=True):
         plain = open_array(folder / name)
         (size,) = plain.shards or plain.chunks
-        whole = np.zeros(size, dtype=COUNT_TYPE)
-        whole[: len(values)] = values
+        whole = _padded(values, size)
         # The fast pipeline writes no file for a shard of zeros (zarrs 0.2.3); a file is wanted, so that a missing one is a lost one.
         pipeline = FAST_PIPELINE if whole.any() else PLAIN_PIPELINE
         array = open_array(folder / name, pipeline=pipeline, mode="r+")
@@ -165,6 +160,14 @@ def write_shard(folder: Path, *, number: int, data: Vector, indices: Vector) -> 
             raise ChecksumError(_write_failure(folder / name, number))
         sums.append(checksum(whole))
     return ShardChecksums(number, *sums)
+
+
+def _padded(values: Vector, size: int) -> Vector:
+    if len(values) == size:
+        return values
+    whole = np.zeros(size, dtype=COUNT_TYPE)
+    whole[: len(values)] = values
+    return whole
 
 
 def _write_failure(array: Path, number: int) -> str:
@@ -210,43 +213,68 @@ def read_window(folder: Path, start: int, stop: int) -> tuple[Vector, Vector]:
 def _read_array(folder: Path, start: int, stop: int) -> Vector:
     if stop <= start:
         return np.empty(0, dtype=COUNT_TYPE)
-    plain = open_array(folder)
-    (size,) = plain.shards or plain.chunks
-    numbers = range(start // size, (stop - 1) // size + 1)
     try:
-        parts = _read_parts(plain, folder, start, stop)
+        return read_values(folder, start, stop)
     except UNREADABLE as error:
-        raise ChecksumError(_damage(plain, folder, numbers)) from error
-    if any(is_lost(shard_file(folder, number)) for number in numbers):
-        raise ChecksumError(_damage(plain, folder, numbers))
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        size = shard_size(folder)
+        raise ChecksumError(damage_text(folder, range(start // size, (stop - 1) // size + 1))) from error
 
 
-def _read_parts(plain: zarr.Array[Any], folder: Path, start: int, stop: int) -> list[Vector]:
-    # The fast pipeline verifies the checksums of chunks only where a whole shard is asked for (zarrs 0.2.3): wrong bytes in a part of
-    # a shard come back without an error. So it reads whole shards, and the plain pipeline reads the short ends.
-    (size,) = plain.shards or plain.chunks
-    whole = plain.shape[0] // size
-    first, last = start // size, min(-(-stop // size), whole)
-    if first < last and (first + 1) * size - start < WORTH_WHOLE * size:
-        first += 1
-    if first < last and stop < last * size and stop - (last - 1) * size < WORTH_WHOLE * size:
-        last -= 1
-    if first >= last or stop - start < WORTH_WHOLE * size:
-        return [np.asarray(plain[start:stop])]
-    parts = []
-    if start < first * size:
-        parts.append(np.asarray(plain[start : first * size]))
-    low, high = max(start, first * size), min(stop, last * size)
-    fast = open_array(folder, pipeline=FAST_PIPELINE)
-    parts.append(np.asarray(fast[first * size : last * size])[low - first * size : high - first * size])
-    if high < stop:
-        parts.append(np.asarray(plain[high:stop]))
-    return parts
+def read_values(folder: Path, start: int, stop: int) -> Vector:
+    """Read the values of an array from one position up to another, straight from its files where it is stored our way.
+
+    Parameters
+    ----------
+    folder
+        Of the array.
+    start, stop
+        Positions, the last one excluded.
+
+    Returns
+    -------
+    The values.
+
+    Raises
+    ------
+    ValueError, RuntimeError, IndexError
+        If bytes on disk are not those that were written.
+    """
+    files = array_files(folder)
+    if files is not None:
+        return read_part(files, start, stop)
+    array = open_array(folder)
+    values = np.asarray(array[start:stop])
+    size = shard_size(folder)
+    # For zarr a missing file is full of zeros.
+    if any(is_lost(shard_file(folder, number)) for number in range(start // size, (stop - 1) // size + 1)):
+        message = "is missing or empty"
+        raise ValueError(message)
+    return values
 
 
-def _damage(plain: zarr.Array[Any], folder: Path, numbers: range) -> str:
-    broken = [(number, reason) for number in numbers if (reason := shard_damage(plain, folder, number))]
+def shard_size(folder: Path) -> int:
+    """Values in one file of an array."""
+    return _sizes(folder)[1]
+
+
+def shard_window(folder: Path, number: int) -> tuple[int, int]:
+    """Positions of the values of one file: first, and last (excluded)."""
+    length, size = _sizes(folder)
+    return number * size, min((number + 1) * size, length)
+
+
+def _sizes(folder: Path) -> tuple[int, int]:
+    files = array_files(folder)
+    if files is not None:
+        return files.length, files.per_file
+    array = open_array(folder)
+    (size,) = array.shards or array.chunks
+    return int(array.shape[0]), int(size)
+
+
+def damage_text(folder: Path, numbers: Iterable[int]) -> str:
+    """Say which of some shards of the cells are damaged, and whose cells lie in them."""
+    broken = [(number, reason) for number in numbers if (reason := shard_damage(folder, number))]
     named = "; ".join(
         f"{str(shard_file(folder, number))!r} (samples: {listed(cells_of_shard(folder.parents[1], number)[2])}) {reason}"
         for number, reason in broken[:4]
@@ -258,16 +286,14 @@ def _damage(plain: zarr.Array[Any], folder: Path, numbers: range) -> str:
     )
 
 
-def shard_damage(array: zarr.Array[Any], folder: Path, number: int) -> str:
+def shard_damage(folder: Path, number: int) -> str:
     """Why a shard cannot be read; empty if it can."""
-    (size,) = array.shards or array.chunks
-    file = shard_file(folder, number)
-    if is_lost(file):
+    if is_lost(shard_file(folder, number)):
         return "is missing or empty"
     try:
-        array[number * size : min((number + 1) * size, array.shape[0])]
+        read_values(folder, *shard_window(folder, number))
     except UNREADABLE as error:
-        return f"fails its checksum ({error})"
+        return str(error) if "checksum" in str(error) else f"fails its checksum ({error})"
     return ""
 
 
@@ -286,29 +312,32 @@ def cells_of_shard(cells: Path, number: int) -> tuple[int, int, tuple[str, ...]]
     First row, last row (excluded), and the samples of these rows in order; no samples if the table of cells does not name them.
     """
     matrix = cells / "X"
-    array = open_array(matrix / COUNT_ARRAYS[0])
-    (size,) = array.shards or array.chunks
+    size = shard_size(matrix / COUNT_ARRAYS[0])
     rows = open_array(matrix / "indptr").shape[0] - 1
     pointers = read_pointers(matrix, 0, rows)
     first = int(np.searchsorted(pointers, number * size, side="right")) - 1
     last = min(int(np.searchsorted(pointers, (number + 1) * size, side="left")), rows)
+    return first, last, samples_of(cells, first, last)
+
+
+def samples_of(cells: Path, first: int, last: int) -> tuple[str, ...]:
+    """Samples of some rows, in order; none if the table of cells does not name them."""
     if SAMPLE not in (group_attributes(cells / "obs") or {}).get("column-order", ()):
-        return first, last, ()
+        return ()
     samples = read_elem(zarr.open_group(cells / "obs", mode="r")[SAMPLE])[first:last]
-    return first, last, tuple(dict.fromkeys(str(sample) for sample in samples))
+    return tuple(dict.fromkeys(str(sample) for sample in samples))
 
 
 def read_pointers(folder: Path, first: int, last: int) -> Vector:
     """Pointers of the rows from ``first`` up to ``last``: one more than rows."""
-    array = open_array(folder / "indptr")
-    (size,) = array.chunks
+    array = folder / "indptr"
     try:
-        pointers = np.asarray(array[first : last + 1])
+        return read_values(array, first, last + 1)
     except UNREADABLE as error:
-        raise ChecksumError(_pointer_damage(folder, f"fails its checksum ({error})")) from error
-    if any(is_lost(shard_file(folder / "indptr", number)) for number in range(first // size, last // size + 1)):
-        raise ChecksumError(_pointer_damage(folder, "lacks a chunk"))
-    return pointers
+        size = shard_size(array)
+        lost = any(is_lost(shard_file(array, number)) for number in range(first // size, last // size + 1))
+        found = "lacks a chunk" if lost else f"fails its checksum ({error})"
+        raise ChecksumError(_pointer_damage(folder, found)) from error
 
 
 def _pointer_damage(folder: Path, found: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import numpy as np
 
 from chemores_dask.aliases import StorePath
 from chemores_dask.store.cells import check_complete
-from chemores_dask.store.layout import CELLS, FAST_PIPELINE, LEDGER, existing_root, open_array
+from chemores_dask.store.gene_copy import POINTERS, gene_copy_plan, kept_sums
+from chemores_dask.store.layout import CELLS, GENE_COPY, LEDGER, existing_root, group_attributes
 from chemores_dask.store.ledger import read_checksums
 from chemores_dask.store.raw_counts import COUNT_TYPE
+from chemores_dask.store.shard_encoder import file_sum
 from chemores_dask.store.sharded_csr import (
     COUNT_ARRAYS,
     UNREADABLE,
@@ -20,7 +23,12 @@ from chemores_dask.store.sharded_csr import (
     cells_of_shard,
     checksum,
     is_lost,
+    read_values,
+    read_window,
+    samples_of,
     shard_file,
+    shard_size,
+    shard_window,
 )
 
 
@@ -90,6 +98,89 @@ def verify_cells(store: StorePath) -> list[ShardDamage]:
     return damaged
 
 
+def damaged_gene_files(store: StorePath) -> list[ShardDamage]:
+    """Read every file of the copy of the counts by gene again, and name those that are not as they were written.
+
+    Parameters
+    ----------
+    store
+        Path of the store.
+
+    Returns
+    -------
+    One entry per damaged file, in order; empty if all is well, or if there is no finished copy of the cells.
+
+    Raises
+    ------
+    StoreNotFoundError, FormatError, SchemaVersionError, IncompleteStoreError
+        As :func:`~chemores_dask.store.cells.open_cells`.
+
+    Notes
+    -----
+    Passes over the counts: 1, without decoding them.
+    """
+    root = existing_root(store)
+    check_complete(root)
+    plan = gene_copy_plan(root)
+    if plan is None:
+        return []
+    folder = root / GENE_COPY
+    files = [(name, number, kept) for name, sums in kept_sums(root).items() for number, kept in enumerate(sums)]
+    tasks = [dask.delayed(_file_reason, pure=False)(str(shard_file(folder / name, n)), kept) for name, n, kept in files]
+    damaged = []
+    for (name, number, _), reason in zip(files, dask.compute(*tasks), strict=True):
+        if reason:
+            first, last = plan.rows(number if name == POINTERS else plan.tile_of_shard(number))
+            file = shard_file(folder / name, number)
+            damaged.append(ShardDamage(file, name, number, reason, first, last, samples_of(root / CELLS, first, last)))
+    return damaged
+
+
+def _file_reason(file: str, kept: int) -> str:
+    if is_lost(Path(file)):
+        return "is missing or empty"
+    return "" if file_sum(Path(file)) == kept else "holds other bytes than were written"
+
+
+def decode_all(store: StorePath, *, threads: int) -> int:
+    """Decode all counts of a store and drop them: what any pass costs at least.
+
+    Parameters
+    ----------
+    store
+        Path of the store.
+    threads
+        How many decode at once, each one shard.
+
+    Returns
+    -------
+    Stored counts that were decoded.
+
+    Raises
+    ------
+    StoreNotFoundError, FormatError, SchemaVersionError, IncompleteStoreError
+        As :func:`~chemores_dask.store.cells.open_cells`.
+    ChecksumError
+        If bytes on disk are not those that were written.
+
+    Notes
+    -----
+    Passes over the counts: 1.
+    """
+    root = existing_root(store)
+    check_complete(root)
+    matrix = root / CELLS / "X"
+    total = int((group_attributes(root / CELLS) or {})["nonzeros"])
+    shards = range(-(-total // shard_size(matrix / COUNT_ARRAYS[0])))
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        return sum(pool.map(lambda number: _decoded(matrix, number), shards))
+
+
+def _decoded(matrix: Path, number: int) -> int:
+    counts, _ = read_window(matrix, *shard_window(matrix / COUNT_ARRAYS[0], number))
+    return len(counts)
+
+
 def _shard_reasons(matrix: str, shard: ShardChecksums) -> list[str]:
     expected = {"data": shard.data, "indices": shard.indices}
     return [_shard_reason(Path(matrix) / name, shard.number, expected[name]) for name in COUNT_ARRAYS]
@@ -98,14 +189,10 @@ def _shard_reasons(matrix: str, shard: ShardChecksums) -> list[str]:
 def _shard_reason(folder: Path, number: int, expected: int) -> str:
     if is_lost(shard_file(folder, number)):
         return "is missing or empty"
-    plain = open_array(folder)
-    (size,) = plain.shards or plain.chunks
-    start, stop = number * size, min((number + 1) * size, plain.shape[0])
-    array = open_array(folder, pipeline=FAST_PIPELINE) if stop - start == size else plain
     try:
-        found = np.asarray(array[start:stop])
+        found = read_values(folder, *shard_window(folder, number))
     except UNREADABLE as error:
         return f"fails the checksum of a chunk ({error})"
-    whole = np.zeros(size, dtype=COUNT_TYPE)
+    whole = np.zeros(shard_size(folder), dtype=COUNT_TYPE)
     whole[: len(found)] = found
     return "" if checksum(whole) == expected else "holds other counts than were written"

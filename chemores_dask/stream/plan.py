@@ -4,7 +4,7 @@ A process holds at its peak
 
 - what it holds when the pass is planned: interpreter, packages, tables of cells, earlier results;
 - what every process takes once at its first pass (``FIRST_PASS_BYTES``);
-- for every task in flight: its block and what is made of it (bytes per stored value), and the states it works on;
+- for every task in flight: its block and what is made of it (bytes for each stored value), and the states it works on;
 - the states that wait in the tree of merges.
 """
 
@@ -21,14 +21,22 @@ from distributed import get_client
 
 from chemores_dask.aliases import Rows
 from chemores_dask.errors import BlockTooLargeError
-from chemores_dask.memory import current_budget, free_memory, resident_bytes
+from chemores_dask.memory import current_budget, free_memory, keep_beside_others, resident_bytes, share_of_others
 from chemores_dask.stream.reduce import FAN_IN
 
-VALUE_AND_INDEX_BYTES = 8
-"""A stored count is an int32 value and an int32 column index."""
+INDEX_BYTES = 4
+"""A stored value has an int32 column number beside it."""
 
-BYTES_PER_VALUE = 20
-"""Of a stored count at the peak of a task: read (8), normalized beside it (8), and room for what a kernel needs on top."""
+POINTER_BYTES = 4
+
+READ_BYTES = 8
+"""A stored count as it is read: int32, and its column number."""
+
+KERNEL_BYTES = 2
+"""What a kernel holds for each stored value of its block, unless the analysis says more."""
+
+SAME = 0.999
+"""Share of the stored counts of a block from which on no rows were dropped."""
 
 STATES_PER_TASK = 2
 """A task makes a state, or merges one into another."""
@@ -94,7 +102,7 @@ def plan_rows(
     *,
     nonzeros_per_row: float | None = None,
     nonzeros_per_block: float = 0.0,
-    bytes_per_value: int = BYTES_PER_VALUE,
+    kernel_bytes: int = KERNEL_BYTES,
     state_bytes: int = 0,
     memory_bytes: int | None = None,
 ) -> Plan:
@@ -108,8 +116,8 @@ def plan_rows(
         Mean number of stored counts per row in the fullest block; every gene unless known.
     nonzeros_per_block
         Stored counts of the fullest block that is read, where some of its rows are dropped afterwards.
-    bytes_per_value
-        What a task holds for each stored count at its peak, the count itself included.
+    kernel_bytes
+        What the kernel holds for each stored value at its peak, besides the block it is given.
     state_bytes
         Size of one state of the reduction (or of one block of the result).
     memory_bytes
@@ -124,13 +132,19 @@ def plan_rows(
     blocks = rows.numblocks[0]
     nonzeros = rows.shape[1] if nonzeros_per_row is None else min(nonzeros_per_row, rows.shape[1])
     largest = int(max(rows.chunks[0], default=0))
-    values = max(largest * nonzeros, nonzeros_per_block)
-    waiting = _waiting_states(blocks) * state_bytes
+    kept = largest * nonzeros
+    item_bytes = rows.dtype.itemsize + INDEX_BYTES
+    # What is derived (normalized, or without some rows) is made beside the block that was read.
+    derived = nonzeros_per_block > 0 and (rows.dtype.kind == "f" or kept < SAME * nonzeros_per_block)
+    read = READ_BYTES * max(kept, nonzeros_per_block) if derived else 0
+    waiting = _waiting_states(blocks) * state_bytes + share_of_others()
     return Plan(
         blocks=blocks,
         rows_per_block=largest,
-        block_bytes=int(values * VALUE_AND_INDEX_BYTES) + 4 * (largest + 1),
-        task_bytes=int(values * bytes_per_value) + 4 * (largest + 1) + STATES_PER_TASK * state_bytes,
+        block_bytes=int(kept * item_bytes) + POINTER_BYTES * (largest + 1),
+        task_bytes=int(read + kept * (item_bytes + kernel_bytes))
+        + POINTER_BYTES * (largest + 1)
+        + STATES_PER_TASK * state_bytes,
         tasks_in_flight=min(resources.tasks, max(blocks, 1)),
         memory_bytes=max(resources.memory_bytes - waiting, 0) if memory_bytes is None else memory_bytes,
         held_bytes=resources.held_bytes + waiting,
@@ -162,6 +176,8 @@ def check_fits(plan: Plan) -> Plan:
         budget.hold_tasks(plan.tasks_in_flight)
     if not plan.fits:
         raise BlockTooLargeError(_refusal(plan))
+    states = STATES_PER_TASK * plan.tasks_in_flight + _waiting_states(plan.blocks)
+    keep_beside_others(states * plan.state_bytes)
     if budget is not None:
         budget.promise(plan.promised_bytes * max(plan.processes, 1) + (resident_bytes() if plan.processes else 0))
     return plan

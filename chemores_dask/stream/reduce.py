@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dask.array as da
@@ -12,11 +14,34 @@ from dask.highlevelgraph import HighLevelGraph
 from dask.typing import Key
 
 from chemores_dask.aliases import Columns, Rows
-from chemores_dask.errors import ParameterError
+from chemores_dask.errors import ParameterError, StoreError
 from chemores_dask.kernels.reduction import Reduction
+from chemores_dask.stream.checkpoints import Kept, kept_state, kept_value
 from chemores_dask.stream.rows import call_with_columns, row_columns
 
 FAN_IN = 8
+
+
+@dataclass(frozen=True, eq=False)
+class BlockStates:
+    """How the states of blocks are made, for those who make several kinds of them in one task.
+
+    Attributes
+    ----------
+    rows
+        What is learned from.
+    columns
+        By the names under which the reduction knows them, cut along with the rows.
+    reduction
+        What is learned.
+    blocks
+        The states, one per block.
+    """
+
+    rows: Rows
+    columns: Mapping[str, da.Array]
+    reduction: Reduction
+    blocks: da.Array
 
 
 class RowsReduced(Delayed):  # type: ignore[misc]
@@ -26,8 +51,12 @@ class RowsReduced(Delayed):  # type: ignore[misc]
     shares its reads.
     """
 
-    __slots__ = ()
+    __slots__ = ("states",)
     __dask_optimize__ = staticmethod(da.Array.__dask_optimize__)
+
+    def __init__(self, key: str, graph: HighLevelGraph, *, states: BlockStates) -> None:
+        super().__init__(key, graph, layer=key)
+        self.states = states
 
 
 def reduce_rows(rows: Rows, reduction: Reduction, *, columns: Columns | None = None, fan_in: int = FAN_IN) -> Delayed:
@@ -49,7 +78,8 @@ def reduce_rows(rows: Rows, reduction: Reduction, *, columns: Columns | None = N
 
     Returns
     -------
-    Delayed result of ``reduction.finish``. Passes over the rows when computed: 1.
+    Delayed result of ``reduction.finish``. Passes over the rows when computed: 1; less where an interrupted run has kept what it had
+    learned (:mod:`~chemores_dask.stream.checkpoints`).
     """
     if fan_in < 2:
         message = f"The 'fan_in' parameter of reduce_rows must be at least 2. Got {fan_in}."
@@ -65,42 +95,99 @@ def reduce_rows(rows: Rows, reduction: Reduction, *, columns: Columns | None = N
         reduction=reduction,
         names=tuple(cut),
     )
-    layer, finish = _tree([(blocks.name, number, 0) for number in range(blocks.numblocks[0])], reduction, fan_in=fan_in)
-    graph = HighLevelGraph.from_collections(finish, layer, dependencies=[blocks])
-    return RowsReduced(finish, graph, layer=finish)
+    tree = _Tree(blocks.name, reduction, fan_in=fan_in)
+    finish = tree.grow(blocks.numblocks[0])
+    graph = HighLevelGraph.from_collections(finish, tree.layer, dependencies=[blocks])
+    return RowsReduced(finish, graph, states=BlockStates(rows, cut, reduction, blocks))
 
 
-def _tree(states: list[Key], reduction: Reduction, *, fan_in: int) -> tuple[dict[Key, Any], str]:
-    token = tokenize(states[0], fan_in)
-    layer: dict[Key, Any] = {}
-    level = 0
-    while len(states) > 1:
-        merged: list[Key] = []
-        for start in range(0, len(states), fan_in):
-            key = (f"merge-{token}-{level}", start // fan_in)
-            layer[key] = (_merge, states[start : start + fan_in], reduction)
-            merged.append(key)
-        states = merged
-        level += 1
-    finish = f"finish-{token}"
-    layer[finish] = (_finish, states[0], reduction)
-    return layer, finish
+class _Tree:
+    """The tasks that merge states, along a tree that the numbers of the blocks fix.
+
+    Where checkpoints are kept, every state is; the branches below one that is there are not grown, so their rows are not read.
+    """
+
+    def __init__(self, blocks: str, reduction: Reduction, *, fan_in: int) -> None:
+        self.layer: dict[Key, Any] = {}
+        self._blocks = blocks
+        self._reduction = reduction
+        self._fan_in = fan_in
+        self._token = tokenize((blocks, 0, 0), fan_in)
+        self._finish = f"finish-{self._token}"
+
+    def grow(self, blocks: int) -> str:
+        widths = [blocks]
+        while widths[-1] > 1:
+            widths.append(-(-widths[-1] // self._fan_in))
+        kept = kept_value(self._finish)
+        if kept is not None and kept.is_there():
+            self.layer[self._finish] = (_recall, kept)
+        else:
+            level = len(widths) - 1
+            state = self._state(level, 0, widths)
+            self.layer[self._finish] = (_finish, state, self._reduction, kept, self._places(level, {0: state}))
+        return self._finish
+
+    def _state(self, level: int, number: int, widths: list[int]) -> Key:
+        place = kept_state(self._finish, level=level, number=number)
+        key: Key = (f"merge-{self._token}-{level - 1}" if level else self._blocks, number, *(() if level else (0,)))
+        if place is not None and place.is_there():
+            key = self._recalled(level, number)
+            self.layer[key] = (_recall_state, place)
+        elif level:
+            numbers = range(number * self._fan_in, min((number + 1) * self._fan_in, widths[level - 1]))
+            states = {child: self._state(level - 1, child, widths) for child in numbers}
+            self.layer[key] = (_merge, list(states.values()), self._reduction, place, self._places(level - 1, states))
+        elif place is not None:
+            block, key = key, (f"kept-{self._token}", number)
+            self.layer[key] = (_keep_state, block, place)
+        return key
+
+    def _places(self, level: int, states: Mapping[int, Key]) -> tuple[Kept, ...]:
+        # What was recalled stays: if a worker is lost, its tasks run again, and then must find the file.
+        made = [number for number, key in states.items() if key != self._recalled(level, number)]
+        places = [kept_state(self._finish, level=level, number=number) for number in made]
+        return tuple(place for place in places if place is not None)
+
+    def _recalled(self, level: int, number: int) -> Key:
+        return (f"recalled-{self._token}-{level}", number)
 
 
 def _block_state(block: Any, *values: np.ndarray, reduction: Reduction, names: tuple[str, ...]) -> np.ndarray:
-    held = np.empty((1, 1), dtype=object)
-    held[0, 0] = call_with_columns(block, *values, function=reduction.block, names=names)
-    return held
+    return _held(call_with_columns(block, *values, function=reduction.block, names=names))
 
 
-def _merge(states: list[np.ndarray], reduction: Reduction) -> np.ndarray:
+def _keep_state(state: np.ndarray, place: Kept) -> np.ndarray:
+    return _held(place.keep(state[0, 0]))
+
+
+def _recall_state(place: Kept) -> np.ndarray:
+    return _held(_recall(place))
+
+
+def _recall(place: Kept) -> Any:
+    found, value = place.recall()
+    if not found:
+        message = f"A checkpoint that was there a moment ago must still be there. {place.file!r} is not; run the same command again."
+        raise StoreError(message)
+    return value
+
+
+def _merge(
+    states: list[np.ndarray], reduction: Reduction, place: Kept | None = None, children: Sequence[Kept] = ()
+) -> np.ndarray:
     merged = states[0][0, 0]
     for state in states[1:]:
         merged = reduction.merge(merged, state[0, 0])
+    return _held(merged if place is None else place.keep(merged, instead_of=children))
+
+
+def _finish(state: np.ndarray, reduction: Reduction, place: Kept | None = None, children: Sequence[Kept] = ()) -> Any:
+    value = reduction.finish(state[0, 0])
+    return value if place is None else place.keep(value, instead_of=children)
+
+
+def _held(state: Any) -> np.ndarray:
     held = np.empty((1, 1), dtype=object)
-    held[0, 0] = merged
+    held[0, 0] = state
     return held
-
-
-def _finish(state: np.ndarray, reduction: Reduction) -> Any:
-    return reduction.finish(state[0, 0])

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from chemores_dask.checks import listed
 from chemores_dask.errors import InterruptedPassError, ParameterError
+from chemores_dask.memory import shared_pass
 from chemores_dask.stream.compute import ASK, compute
 
 Name = TypeVar("Name", bound=Hashable)
@@ -59,7 +60,8 @@ def share_passes(analyses: Mapping[Name, Callable[[], Result]]) -> dict[Name, Re
         raise ParameterError(message)
     meeting = _Meeting()
     parties = [_Party(meeting, analysis, number) for number, analysis in enumerate(analyses.values())]
-    meeting.hold(parties)
+    with shared_pass():
+        meeting.hold(parties)
     for party in parties:
         if party.error is not None:
             raise party.error

@@ -67,7 +67,7 @@ class CatalogueEntry:
 
 CATALOGUE: dict[str, CatalogueEntry] = {
     "quality": CatalogueEntry(quality, COUNTS, passes=1),
-    "variable_genes": CatalogueEntry(variable_genes, COUNTS, ("batch",), passes=2),
+    "variable_genes": CatalogueEntry(variable_genes, COUNTS, ("batch",), passes=1),
     "pca": CatalogueEntry(pca, COUNTS, ("regress",), passes=2),
     "module_score": CatalogueEntry(module_score, COUNTS, passes=2),
     "score_states": CatalogueEntry(score_states, RESULT),

@@ -61,7 +61,20 @@ class RowsDecoded:
     expected: int
 
 
-Event = StepStarted | StepFinished | RowsDecoded
+@dataclass(frozen=True)
+class WaitingForStore:
+    """Another process writes into the store; the run waits for it.
+
+    Attributes
+    ----------
+    said
+        Who it is, for people.
+    """
+
+    said: str
+
+
+Event = StepStarted | StepFinished | RowsDecoded | WaitingForStore
 Watch = Callable[[Event], None]
 """Called with every event; rows are reported from a thread of their own."""
 

@@ -21,6 +21,8 @@ class Bill:
         Wall time.
     peak_memory_bytes
         Largest resident size of all processes together, as sampled.
+    predicted_memory_bytes
+        What the plans promised to hold at most; 0 where nothing was planned.
     """
 
     passes: float = 0.0
@@ -28,6 +30,7 @@ class Bill:
     tasks: int = 0
     seconds: float = 0.0
     peak_memory_bytes: int = 0
+    predicted_memory_bytes: int = 0
 
 
 def add_bills(first: Bill, second: Bill) -> Bill:
@@ -38,6 +41,7 @@ def add_bills(first: Bill, second: Bill) -> Bill:
         tasks=first.tasks + second.tasks,
         seconds=first.seconds + second.seconds,
         peak_memory_bytes=max(first.peak_memory_bytes, second.peak_memory_bytes),
+        predicted_memory_bytes=max(first.predicted_memory_bytes, second.predicted_memory_bytes),
     )
 
 
@@ -153,6 +157,8 @@ class RunRecord:
         In order.
     bill
         The whole run.
+    memory_budget_bytes
+        Memory that the run was allowed; None without a budget. The size of the blocks follows from it, and with it the last digits.
     """
 
     pipeline: str
@@ -173,3 +179,4 @@ class RunRecord:
     claims: tuple[ClaimOutcome, ...]
     sections: tuple[Section, ...]
     bill: Bill
+    memory_budget_bytes: int | None = None

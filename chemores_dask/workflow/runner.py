@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,7 +16,8 @@ import anndata as ad
 import xarray as xr
 
 from chemores_dask.aliases import StorePath
-from chemores_dask.errors import ChemoresError, StepFailedError
+from chemores_dask.errors import ChemoresError, DamagedResultWarning, StepFailedError
+from chemores_dask.memory import Budget, memory_budget, size_in_bytes
 from chemores_dask.provenance import canonical_json, versions
 from chemores_dask.store.cells import open_cells
 from chemores_dask.store.patients import open_patients
@@ -25,10 +27,11 @@ from chemores_dask.workflow.claims import Claim, check_claims, compare_claims
 from chemores_dask.workflow.cost import CostMeter, active_client, describe_host
 from chemores_dask.workflow.events import RowsDecoded, StepFinished, StepStarted, Watch, watch_nothing
 from chemores_dask.workflow.inputs import join_cells, join_dataset, parameter_value, view_cells
-from chemores_dask.workflow.inventory import Inventory, take_inventory
+from chemores_dask.workflow.inventory import take_inventory
 from chemores_dask.workflow.planning import PlannedStep, plan_pipeline
 from chemores_dask.workflow.record import Bill, RunRecord, StepRecord, add_bills
 from chemores_dask.workflow.run_files import prepare_folder, write_record, write_tables
+from chemores_dask.workflow.run_start import RunStart, staging_for_a_while, starting
 from chemores_dask.workflow.steps import CELLS, PATIENTS, Pipeline, Reference
 from chemores_dask.workflow.warning_log import WarningLog, warning_as
 from chemores_dask.workflow.waves import Wave, expected_passes, plan_waves
@@ -59,11 +62,14 @@ def run_pipeline(
     out: StorePath,
     claims: Sequence[Claim] = (),
     watch: Watch = watch_nothing,
+    memory: int | str | None = None,
+    wait: float = 0.0,
 ) -> RunRecord:
     """Run a pipeline on a store.
 
-    Steps whose results are in the store under the same fingerprint are not run again, so a run that was cut short goes on where
-    it stopped. Everything runs on the active ``distributed.Client`` if there is one, otherwise on threads.
+    Steps whose results are in the store under the same fingerprint are not run again, and a run that was cut short goes on where
+    it stopped, also within a step: neither blocks whose part of the result is written nor finished parts of a pass are read again.
+    Everything runs on the active ``distributed.Client`` if there is one, otherwise on threads.
 
     Parameters
     ----------
@@ -77,6 +83,11 @@ def run_pipeline(
         Figures to hold the results against.
     watch
         Called with events as the run goes on.
+    memory
+        Budget for the whole run: bytes, or text such as ``"4GB"``; on a cluster, that of each worker. Unless given, tasks may take 60 %
+        of what the machine (or its control group) has free.
+    wait
+        Seconds to wait while another process writes into the store; the run is refused at once unless given.
 
     Returns
     -------
@@ -87,21 +98,24 @@ def run_pipeline(
     PipelineFileError
         If the pipeline does not fit the analyses or the store; before anything runs.
     StepFailedError
-        If a step fails; raised from its cause. Results of earlier steps stay.
+        If a step fails, or cannot hold the budget; raised from its cause. Results of earlier steps stay.
+    ParameterError
+        If ``memory`` is not a size.
+    StoreBusyError
+        If another process writes into the store.
 
     Notes
     -----
     Passes over the counts: those of the analyses that run.
     """
+    limit = None if memory is None else size_in_bytes(memory)
     check_claims(claims, pipeline)
-    inventory = take_inventory(store)
-    planned = plan_pipeline(
-        pipeline, checksums=inventory.checksums, earlier=inventory.results, columns=inventory.columns
-    )
-    prepare_folder(out)
     started = _now()
-    run = _Run(pipeline, store, planned, inventory, watch)
-    steps, bill = run.run_steps()
+    with starting(pipeline, store, wait=wait, watch=watch) as start, memory_budget(limit) as budget:
+        prepare_folder(out)
+        inventory = start.inventory
+        run = _Run(pipeline, store, start, watch)
+        steps, bill = run.run_steps(budget)
     record = RunRecord(
         pipeline=pipeline.name,
         title=pipeline.title,
@@ -115,12 +129,13 @@ def run_pipeline(
         genes=inventory.genes,
         samples=inventory.samples,
         patients=inventory.patients,
-        inputs={**inventory.checksums, "pipeline": _pipeline_checksum(planned)},
+        inputs={**inventory.checksums, "pipeline": _pipeline_checksum(start.planned)},
         versions=versions(),
         steps=steps,
         claims=compare_claims(claims, results=run.results),
         sections=pipeline.sections,
         bill=bill,
+        memory_budget_bytes=budget.limit,
     )
     write_tables(run.results, out)
     write_record(record, out)
@@ -175,14 +190,14 @@ class _Run:
         self,
         pipeline: Pipeline,
         store: StorePath,
-        planned: Sequence[PlannedStep],
-        inventory: Inventory,
+        start: RunStart,
         watch: Watch,
     ) -> None:
         self.pipeline = pipeline
         self.store = store
-        self.planned = planned
-        self.inventory = inventory
+        self.start = start
+        self.planned = start.planned
+        self.inventory = start.inventory
         self.watch = watch
         self.client = active_client()
         self.host = describe_host(self.client)
@@ -190,10 +205,10 @@ class _Run:
         self.records: dict[str, StepRecord] = {}
         self._views = {view.name: view for view in pipeline.views}
         self._number = 0
-        self._to_run = sum(1 for each in planned if not each.done)
+        self._to_run = sum(1 for each in start.planned if not each.done)
         self._cells: dict[str, ad.AnnData] = {}
 
-    def run_steps(self) -> tuple[tuple[StepRecord, ...], Bill]:
+    def run_steps(self, budget: Budget) -> tuple[tuple[StepRecord, ...], Bill]:
         waves = plan_waves(self.planned, views=self._views)
         cells = self.inventory.cells
         expected = sum(expected_passes(wave) for wave in waves) * cells
@@ -207,7 +222,8 @@ class _Run:
             total = meter.bill(beginning, cells=cells)
         records = tuple(self.records[planned.step.name] for planned in self.planned)
         peak = max((record.bill.peak_memory_bytes for record in records), default=0)
-        return records, replace(total, peak_memory_bytes=max(peak, total.peak_memory_bytes))
+        peak = max(peak, total.peak_memory_bytes)
+        return records, replace(total, peak_memory_bytes=peak, predicted_memory_bytes=budget.promised_bytes)
 
     def _run_wave(self, wave: Wave, meter: CostMeter, *, rows: int) -> None:
         log = WarningLog([planned.step.name for planned in wave])
@@ -217,9 +233,11 @@ class _Run:
         for planned in to_run:
             self._number += 1
             self.watch(StepStarted(planned.step.name, self._number, self._to_run))
-        with log.listening():
+        with log.listening(), memory_budget(None) as budget, staging_for_a_while():
             found = share_passes({planned.step.name: partial(self._analyze, planned) for planned in to_run})
-            shared = meter.bill(before, cells=self.inventory.cells)
+            shared = replace(
+                meter.bill(before, cells=self.inventory.cells), predicted_memory_bytes=budget.promised_bytes
+            )
             for planned in wave:
                 # What the steps of a wave cost together stands with the first of them.
                 bill = shared if planned is wave[0] else None
@@ -230,6 +248,9 @@ class _Run:
 
     def _analyze(self, planned: PlannedStep) -> xr.Dataset:
         with _NamingStep(planned), warning_as(planned.step.name):
+            if planned.step.name in self.start.damaged:
+                message = f"An earlier result was damaged and is computed anew. {self.start.damaged[planned.step.name]}"
+                warnings.warn(message, DamagedResultWarning, stacklevel=2)
             source = self._source(planned)
             arguments = {
                 name: parameter_value(value, source=source, results=self.results)
@@ -268,7 +289,10 @@ class _Run:
             )
         self.records[name] = record
         with _NamingStep(planned):
-            self.results[name] = open_result(self.store, step=name, fingerprint=planned.fingerprint)
+            opened = self.start.opened.get(name)
+            self.results[name] = (
+                open_result(self.store, step=name, fingerprint=planned.fingerprint) if opened is None else opened
+            )
 
     def _source(self, planned: PlannedStep) -> ad.AnnData | xr.Dataset:
         step = planned.step

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from chemores_dask.errors import CountsError
 from chemores_dask.kernels import row_totals
-from chemores_dask.kernels.row_totals import block_totals, log_scaled_rows, require_counts
+from chemores_dask.kernels.row_totals import block_totals, log_scaled_rows
 
 
 def counts(*, cells=40, genes=30, seed=0, dtype=np.int32):
@@ -38,19 +37,6 @@ def test_block_totals__do_not_count_stored_zeros():
     assert totals.gene_detected.tolist() == [0, 1, 0]
 
 
-def test_add_totals__plain_and_compiled_agree():
-    block = counts()
-    flags = np.arange(30, dtype=np.uint8) % 4
-    results = []
-    for kernel in (row_totals.add_totals, row_totals.add_totals.python):
-        out = [np.zeros(40, np.int64), np.zeros(40, np.int64), np.zeros((40, 2), np.int64)]
-        out += [np.zeros(30, np.int64), np.zeros(30, np.int64)]
-        kernel(block.data, block.indices, block.indptr, flags, *out)
-        results.append(out)
-    for compiled, plain in zip(*results, strict=True):
-        np.testing.assert_array_equal(compiled, plain)
-
-
 def test_log_scaled_rows__is_log1p_of_scaled_counts():
     block = counts(seed=4)
     dense = block.toarray().astype(np.float64)
@@ -78,14 +64,3 @@ def test_log_scale__plain_and_compiled_agree():
     np.testing.assert_allclose(compiled, plain, rtol=1e-15)
 
 
-@pytest.mark.parametrize("wrong", [-1.0, 0.5, np.nan, np.inf, 2.0**31, -0.25])
-def test_require_counts__refuses_what_is_not_a_count(wrong):
-    block = sp.csr_matrix(np.array([[1.0, wrong]]))
-    with pytest.raises(CountsError, match="Counts must be whole numbers"):
-        require_counts(block)
-    assert row_totals.first_wrong_count.python(block.data) == row_totals.first_wrong_count(block.data) == 1
-
-
-def test_require_counts__takes_a_block_of_no_rows():
-    assert require_counts(sp.csr_matrix((0, 4))).shape == (0, 4)
-    assert row_totals.first_wrong_count.python(np.zeros(0)) == -1

@@ -11,7 +11,7 @@ import scanpy as sc
 import scipy.sparse as sp
 from anndata import AnnData
 
-from chemores_dask.errors import BlockTooLargeError, CountsError, InputError, MissingVariableError, ParameterError
+from chemores_dask.errors import CountsError, InputError, MissingVariableError, ParameterError
 from chemores_dask.kernels.group_sums import cube_sums
 from chemores_dask.single_cell.cohort_cube import RESULT, coded, cohort_cube, largest_group_count
 
@@ -161,14 +161,6 @@ def test_cohort_cube__refuses_labels_alike_as_text():
     )
     with pytest.raises(InputError, match="differ as text"):
         cohort_cube(cells, sample="sample", state="state")
-
-
-def test_cohort_cube__refuses_a_cube_that_does_not_fit():
-    cells = AnnData(da.zeros((2000, 300_000), chunks=(1, 300_000)))
-    cells.obs["sample"] = [f"s{i}" for i in range(2000)]
-    cells.uns["nonzeros_per_cell"] = 1.0
-    with pytest.raises(BlockTooLargeError, match=r"The cube must fit into memory\. 2,000 samples"):
-        cohort_cube(cells, sample="sample")
 
 
 def test_cohort_cube__takes_no_cells_and_one_cell():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import anndata as ad
 import dask.array as da
 import numpy as np
@@ -12,8 +14,17 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from chemores_dask.errors import CountsError, InputError, MissingVariableError, ParameterError
+from chemores_dask.kernels import count_histograms
 from chemores_dask.single_cell.normalize import log_normalize
-from chemores_dask.single_cell.variable_genes import METHODS, normalized_dispersion, variable_genes, variable_ranks
+from chemores_dask.single_cell.variable_genes import (
+    METHODS,
+    fits_one_pass,
+    normalized_dispersion,
+    variable_genes,
+    variable_ranks,
+)
+
+variable_genes_module = importlib.import_module("chemores_dask.single_cell.variable_genes")
 
 REAL = ["sc_mixology_sc_celseq2.h5ad", "sc_mixology_sc_dropseq.h5ad", "lemur_gbm_panobinostat.h5ad", "worm_l2.h5ad"]
 
@@ -208,3 +219,113 @@ def test_normalized_dispersion__of_a_gene_alone_in_its_bin_is_one():
     score = normalized_dispersion(np.array([1.0, 1.01, 500.0]), np.array([2.0, 3.0, 800.0]), used=None)
     assert score[2] == 1.0
     np.testing.assert_allclose(score[:2], [-np.sqrt(0.5), np.sqrt(0.5)])
+
+
+# --- one pass or two ---------------------------------------------------------------------------------------------------------
+
+
+def full_length(cells=80, genes=60, seed=1):
+    """Counts in the thousands, as of full-length libraries."""
+    random = np.random.default_rng(seed)
+    mean = np.exp(random.normal(5, 2.0, genes))
+    dense = random.poisson(random.gamma(0.5, mean / 0.5, size=(cells, genes)))
+    obs = pd.DataFrame({"batch": np.where(np.arange(cells) % 3, "x", "y")}, index=[f"c{i}" for i in range(cells)])
+    return AnnData(sp.csr_matrix(dense.astype(np.int32)), obs=obs)
+
+
+def passes_of(call):
+    read = []
+
+    def note(block):
+        read.append(block.shape[0])
+        return block
+
+    return lambda cells: (call(lazy(cells, note)), sum(read) / cells.n_obs)
+
+
+def lazy(cells, note, chunks=30):
+    rows = da.from_array(cells.X.toarray(), chunks=(chunks, cells.n_vars)).map_blocks(
+        lambda block: note(sp.csr_matrix(block)), dtype=np.int32, meta=sp.csr_matrix((0, cells.n_vars), dtype=np.int32)
+    )
+    return AnnData(rows, obs=cells.obs, var=cells.var)
+
+
+def in_two_passes(monkeypatch):
+    monkeypatch.setattr(variable_genes_module, "ONE_PASS_SHARE", 0.0)
+
+
+@pytest.mark.parametrize("batch", [None, "batch"])
+@pytest.mark.parametrize("cells", [example(), full_length()], ids=["droplets", "full_length"])
+def test_variable_genes__one_pass_and_two_give_the_same_bits(cells, batch, monkeypatch):
+    run = passes_of(lambda given: variable_genes(given, method="seurat_v3", genes=20, batch=batch))
+    one, passes = run(cells)
+    assert passes == 1
+    in_two_passes(monkeypatch)
+    two, passes = passes_of(lambda given: variable_genes(given, method="seurat_v3", genes=20, batch=batch))(cells)
+    assert passes == 2
+    assert one.identical(two)
+
+
+def test_variable_genes__makes_a_second_pass_for_too_many_large_counts(monkeypatch):
+    whole = variable_genes(full_length(), method="seurat_v3", genes=20, batch="batch")
+    monkeypatch.setattr(count_histograms, "MOST_LARGE", 100)
+    run = passes_of(lambda given: variable_genes(given, method="seurat_v3", genes=20, batch="batch"))
+    result, passes = run(full_length())
+    assert passes == 2
+    assert result.identical(whole)
+
+
+def test_fits_one_pass__counts_batches_and_waiting_states():
+    sizes = {"met": 1, "genes": 20_000, "cells": 10**6}
+    assert fits_one_pass(batches=1, **sizes, memory_bytes=10**9)
+    assert not fits_one_pass(batches=1, **sizes, memory_bytes=10**8)
+    assert fits_one_pass(batches=100, **sizes, memory_bytes=8 * 10**9)
+    assert not fits_one_pass(batches=500, **sizes, memory_bytes=8 * 10**9)
+    assert not fits_one_pass(batches=1, met=1, genes=10, cells=2**31, memory_bytes=10**9)
+    assert not fits_one_pass(batches=2**30, met=1, genes=10, cells=2**30, memory_bytes=2**60)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_variable_genes__takes_hundreds_of_batches(method):
+    cells = example(cells=1000, genes=40)
+    cells.obs["batch"] = [f"b{i % 500:03d}" for i in range(1000)]
+    given = cells if method == "seurat_v3" else log_normalize(cells)
+    result = variable_genes(given, method=method, genes=10, batch="batch")
+    assert result["gene_variable"].sum() == 10
+    assert result["gene_variable_batches"].max() <= 500
+
+
+@pytest.mark.parametrize("count", [10**6, 2**31 - 1])
+def test_variable_genes__holds_one_huge_count(count):
+    cells = example()
+    dense = cells.X.toarray().astype(np.int64)
+    dense[3, 5] = count
+    ours = variable_genes(AnnData(sp.csr_matrix(dense)), method="seurat_v3", genes=10)
+    mean, variance = dense.mean(axis=0), dense.var(axis=0, ddof=1)
+    np.testing.assert_allclose(ours["gene_mean"], mean, rtol=1e-13)
+    np.testing.assert_allclose(ours["gene_variance"], variance, rtol=1e-12)
+    theirs = sc.pp.highly_variable_genes(
+        AnnData(sp.csr_matrix(dense.astype(np.float64))), flavor="seurat_v3", n_top_genes=10, inplace=False
+    )
+    np.testing.assert_allclose(ours["gene_variance_normalized"], theirs["variances_norm"], rtol=1e-6, atol=1e-9)
+
+
+def test_variable_genes__chooses_nothing_where_all_counts_are_equal():
+    cells = AnnData(np.full((20, 6), 3, dtype=np.int32))
+    result = variable_genes(cells, method="seurat_v3", genes=3)
+    assert not result["gene_variable"].any()
+    assert (result["gene_variance"] == 0).all()
+
+
+def test_variable_genes__takes_no_genes():
+    assert variable_genes(AnnData(np.zeros((5, 0), np.int32)), method="seurat_v3").sizes["gene"] == 0
+
+
+@pytest.mark.parametrize("chunks", [7, 40, 150])
+@pytest.mark.parametrize("batch", [None, "batch"])
+def test_variable_genes__seurat_agrees_to_the_stated_tolerance(chunks, batch):
+    cells = example()
+    whole = variable_genes(log_normalize(cells), method="seurat", genes=30, batch=batch)
+    cut = variable_genes(log_normalize(lazy(cells, lambda block: block, chunks)), method="seurat", genes=30, batch=batch)
+    for name in whole.data_vars:
+        np.testing.assert_allclose(cut[name], whole[name], rtol=1e-10, atol=1e-10, err_msg=name)

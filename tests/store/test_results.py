@@ -46,7 +46,7 @@ def test_list_results__orders_by_step_and_shows_torn_ones(tmp_path, result):
         ("km", "a", False),
         ("km", "b", True),
     ]
-    with pytest.raises(IncompleteResultError, match="erased and redone"):
+    with pytest.raises(IncompleteResultError, match="goes on from what is finished"):
         open_result(tmp_path, step="km", fingerprint="a")
     write_result(result, tmp_path, step="km", fingerprint="a")
     assert is_complete(tmp_path, step="km", fingerprint="a")

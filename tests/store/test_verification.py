@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from chemores_dask.errors import IncompleteStoreError
+from chemores_dask.errors import ChecksumError, IncompleteStoreError
+from chemores_dask.store import gene_copy
 from chemores_dask.store.cells import CellsWriter, write_cells
+from chemores_dask.store.gene_copy import gene_copy_plan, write_gene_copy
 from chemores_dask.store.sharded_csr import shard_file, write_shard
-from chemores_dask.store.verification import verify_cells
+from chemores_dask.store.verification import damaged_gene_files, decode_all, verify_cells
 from tests.store.sources import SMALL, all_counts, gene_table, make_blocks, write_stream
 
 
@@ -72,3 +74,34 @@ def test_verify_cells__works_without_a_column_of_samples(tmp_path):
 def test_verify_cells__refuses_unfinished_cells(tmp_path):
     with CellsWriter.open(tmp_path / "c.zarr", gene_table(3)), pytest.raises(IncompleteStoreError):
         verify_cells(tmp_path / "c.zarr")
+
+
+def test_damaged_gene_files__names_files_and_samples(stored, monkeypatch):
+    monkeypatch.setattr(gene_copy, "NONZEROS_PER_TILE", 100)
+    monkeypatch.setattr(gene_copy, "GENE_GEOMETRY", SMALL)
+    assert damaged_gene_files(stored) == []
+    write_gene_copy(stored)
+    plan = gene_copy_plan(stored)
+    assert damaged_gene_files(stored) == []
+    number = plan.shards(1)[1]
+    file = stored / "cells_by_gene" / "data" / "c" / str(number)
+    shutil.copy(file.with_name("0"), file)  # whole, but of another tile
+    (stored / "cells_by_gene" / "indptr" / "c" / "2").unlink()
+    first, second = damaged_gene_files(stored)
+    assert (first.file, first.reason) == (file, "holds other bytes than were written")
+    assert (first.first_cell, first.last_cell) == plan.rows(1)
+    assert first.samples == tuple(dict.fromkeys(f"s{cell // 18}" for cell in range(*plan.rows(1))))
+    assert (second.array, second.number, second.reason) == ("indptr", 2, "is missing or empty")
+    assert verify_cells(stored) == []
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_decode_all__decodes_every_count(stored, threads):
+    assert decode_all(stored, threads=threads) == (all_counts(make_blocks()) > 0).sum()
+
+
+def test_decode_all__finds_damage(stored):
+    file = shard_file(stored / "cells" / "X" / "data", 3)
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(ChecksumError, match="c/3"):
+        decode_all(stored, threads=2)
