@@ -3,7 +3,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo
-SIZES ?= 10000 100000 300000
+SIZES ?= 100000 200000 1000000
+TILED ?= 10000000
+BENCH_FOLDER ?= .bench
+BENCH_OPTIONS ?=
 BIN := $(VENV)/bin
 CONSTRAINTS := --constraint constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -53,8 +56,23 @@ types: $(VENV)/.tests  ## Types of the lower floors.
 floors: $(VENV)/.tests  ## Import contracts.
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.package  ## Measure the ladder of sizes (SIZES="10000 100000 300000").
-	$(BIN)/python -m benchmarks.ladder $(SIZES)
+# The rivals want the newest Python; ours is measured in the same one. A rival that cannot be installed leaves rows that say so.
+bench:  ## Measure ours and the rivals (SIZES="100000 200000 1000000" TILED=10000000; BENCH_OPTIONS="--skip rivals", "--fresh").
+	$(MAKE) --no-print-directory bench-only PYTHON="$(if $(NEWEST),$(NEWEST),$(PYTHON))" VENV=.venv-bench
+
+bench-ten-million:  ## Only the chain to principal components, up to ten million cells by tiles.
+	$(MAKE) --no-print-directory bench BENCH_OPTIONS="--skip rivals cluster access cube ingest $(BENCH_OPTIONS)"
+
+bench-empty:  ## Measure graphs and schedulers on kernels that do nothing, up to 100 million cells.
+	$(MAKE) --no-print-directory empty-only PYTHON="$(if $(NEWEST),$(NEWEST),$(PYTHON))" VENV=.venv-bench
+
+.PHONY: bench-only empty-only bench-ten-million bench-empty
+bench-only: $(VENV)/.bench
+	-$(BIN)/python -m benchmarks.build_bpcells
+	$(BIN)/python -m benchmarks.run $(SIZES) --tiled $(TILED) --folder $(BENCH_FOLDER) $(BENCH_OPTIONS)
+
+empty-only: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.empty_kernels
 
 $(VENV)/.package: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -66,6 +84,10 @@ $(VENV)/.tests: $(VENV)/.package
 	$(INSTALL) $(CONSTRAINTS) --editable . --group test
 	@touch $@
 
+$(VENV)/.bench: $(VENV)/.package
+	$(INSTALL) --editable . --group bench
+	@touch $@
+
 clean:  ## Remove environments, caches and the demo.
-	rm -rf .venv .venv-newest .venv-lowest $(DEMO) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf .venv .venv-newest .venv-lowest .venv-bench .bench .bench-bpcells $(DEMO) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,9 +1,9 @@
 // Steps of an analysis in the C++ core of BPCells, as its R package calls it: one program, one step per run.
 //
 //   bpcells_steps convert OUT IN.h5ad            one part of the cells, bit-packed
-//   bpcells_steps STEP WORK PART PART ...        a step over all parts; seconds are printed
+//   bpcells_steps STEP WORK PART PART ...        a step over all parts; seconds and memory are printed
 //
-// The parts are concatenated by columns (cells), each with a thread of its own for as many threads as WORK/threads says.
+// The parts are concatenated by columns (cells), each read by one of two threads.
 #include <chrono>
 #include <fstream>
 #include <future>
@@ -184,6 +184,14 @@ static void module_score(const Work &work) {
     keep(work.folder + "/score_mean", Eigen::ArrayXd(scores.rowwise().mean()));
 }
 
+// The most memory this program held, in kB.
+static void tell_memory() {
+    std::ifstream in("/proc/self/status");
+    for (std::string line; std::getline(in, line);) {
+        if (line.rfind("VmHWM:", 0) == 0) std::cout << "memory " << std::stol(line.substr(6)) << "\n";
+    }
+}
+
 int main(int count, char **arguments) {
     std::vector<std::string> given(arguments + 1, arguments + count);
     try {
@@ -198,6 +206,7 @@ int main(int count, char **arguments) {
         else if (given[0] == "module_score") module_score(work);
         else throw std::runtime_error("no step " + given[0]);
         std::cout << "seconds " << std::chrono::duration<double>(Clock::now() - started).count() << "\n";
+        tell_memory();
     } catch (const std::exception &error) {
         std::cerr << error.what() << "\n";
         return 1;

@@ -67,7 +67,7 @@ def _fetched() -> Path:
     if found:
         return found[0]
     with tempfile.TemporaryDirectory() as folder:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--no-build-isolation"]
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "bpcells"]
         subprocess.run([*pip, "--dest", folder, PACKAGE], check=True)
         with tarfile.open(next(Path(folder).glob("*.tar.gz"))) as packed:
             packed.extractall(FOLDER, filter="data")

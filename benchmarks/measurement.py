@@ -96,7 +96,7 @@ def measure(job: Job, folder: Path) -> dict[str, Any]:
         lines = complaints.strip().splitlines() or [f"ended with code {process.returncode}"]
         return {**row, "status": status, "wall": wall, "why": lines[-1][:300]}
     cost = json.loads(printed.splitlines()[-1])
-    peak = max(memory.peak, cost["own_peak_bytes"])
+    peak = cost["facts"].get("program_peak_bytes") or max(memory.peak, cost["own_peak_bytes"])
     return {**row, "status": DONE, "wall": wall, "why": "", "peak_bytes": peak, **cost}
 
 

@@ -48,17 +48,17 @@ def convert(place: Place, clock: Clock) -> None:
 
 def quality(place: Place, clock: Clock) -> None:
     """Totals and detected genes of cells, totals of genes."""
-    clock.parts["quality"] = _quality_of(place)
+    _keep(clock, "quality", _quality_of(place))
 
 
 def group_sums(place: Place, clock: Clock) -> None:
     """Sums of every gene in every sample."""
-    clock.parts["group sums"] = _step(place, "group_sums")
+    _keep(clock, "group sums", _step(place, "group_sums"))
 
 
 def variable_genes(place: Place, clock: Clock) -> None:
     """Mean and variance of the log expression of every gene."""
-    clock.parts["variable genes"] = _step(place, "variable_genes")
+    _keep(clock, "variable genes", _step(place, "variable_genes"))
 
 
 def pca(place: Place, clock: Clock) -> None:
@@ -68,7 +68,7 @@ def pca(place: Place, clock: Clock) -> None:
         shutil.rmtree(staged)
     names = cd.open_cells(place.store, columns=[]).var_names
     np.savetxt(work / "genes", np.sort(names.get_indexer(chosen)), fmt="%d")
-    clock.parts["pca"] = _step(place, "pca")
+    _keep(clock, "pca", _step(place, "pca"))
     keep_check(place, "bpcells", genes=chosen, variance=np.loadtxt(work / "variance").tolist())
     for staged in work.glob("staged*"):
         shutil.rmtree(staged)
@@ -86,19 +86,25 @@ def module_score(place: Place, clock: Clock) -> None:
         row[members] = 1 / max(members.sum(), 1)
         weights.append(row)
     np.savetxt(_work(place) / "weights", np.stack(weights).T.ravel(), fmt="%.17g")
-    clock.parts["module score"] = _step(place, "module_score")
+    _keep(clock, "module score", _step(place, "module_score"))
 
 
-def _quality_of(place: Place) -> float:
-    seconds = _step(place, "quality")
+def _keep(clock: Clock, part: str, told: dict[str, float]) -> None:
+    clock.parts[part] = told["seconds"]
+    # Of the program alone: Python, which only starts it, is no part of BPCells.
+    clock.facts["program_peak_bytes"] = int(told["memory"] * 1024)
+
+
+def _quality_of(place: Place) -> dict[str, float]:
+    told = _step(place, "quality")
     totals = np.loadtxt(_work(place) / "totals")
     file = place.checks / "bpcells_totals.json"
     place.checks.mkdir(exist_ok=True)
     file.write_text(json.dumps({"sum": float(totals.sum())}))
-    return seconds
+    return told
 
 
-def _step(place: Place, step: str) -> float:
+def _step(place: Place, step: str) -> dict[str, float]:
     work = _work(place)
     if step != "quality" and not (work / "done").is_file():
         convert(place, Clock())
@@ -106,7 +112,7 @@ def _step(place: Place, step: str) -> float:
     return _run(step, [str(work), *parts])
 
 
-def _run(step: str, arguments: list[str]) -> float:
+def _run(step: str, arguments: list[str]) -> dict[str, float]:
     built = program()
     if not built.is_file():
         give_up("BPCells is not built (python -m benchmarks.build_bpcells)")
@@ -114,8 +120,7 @@ def _run(step: str, arguments: list[str]) -> float:
     if finished.returncode:
         message = f"BPCells failed: {finished.stderr.strip()}"
         raise RuntimeError(message)
-    told = dict(line.split() for line in finished.stdout.splitlines())
-    return float(told["seconds"])
+    return {name: float(value) for name, value in (line.split() for line in finished.stdout.splitlines())}
 
 
 def _work(place: Place) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,6 +36,10 @@ BUDGET_PER_VALUE = 80
 
 FEWEST_VALUES = 2**18
 """Smaller blocks save nothing that counts beside the process, and cost time."""
+
+MALLOC_THRESHOLDS = {"M_TRIM_THRESHOLD": -1, "M_MMAP_THRESHOLD": -3}
+RETURNED_AT_ONCE = 2**20
+"""Arrays from this size on go back to the system as soon as they are freed."""
 
 MEMBERSHIP = Path("/proc/self/cgroup")
 """The control groups of this process, one line per hierarchy: number, controllers, path."""
@@ -120,6 +125,7 @@ def memory_budget(limit: int | str | None) -> Iterator[Budget]:
     """
     budget = Budget(None if limit is None else size_in_bytes(limit), outer=_budget.get())
     token = _budget.set(budget)
+    _return_memory_at_once()
     try:
         yield budget
     finally:
@@ -130,6 +136,15 @@ def memory_budget(limit: int | str | None) -> Iterator[Budget]:
 def current_budget() -> Budget | None:
     """The innermost budget, or None outside of any."""
     return _budget.get()
+
+
+def _return_memory_at_once() -> None:
+    # glibc keeps freed arrays of up to 32 MB for later, in pieces that often do not fit what is asked for next: half as much again as
+    # what is in use, and never the same. Other systems have no such call, and other habits.
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for threshold in MALLOC_THRESHOLDS.values():
+            mallopt(threshold, RETURNED_AT_ONCE)
 
 
 @contextmanager

@@ -21,4 +21,6 @@ def perform(store: Path, *, memory: str | None = None, wait: bool = False) -> No
         before = gene_copy_state(root)
         folder = write_gene_copy(root) / GENE_COPY
     done = {"complete": "was there already", "cut short": "was finished"}.get(before, "was written")
-    say(f"The copy of the counts by gene {done}: {bytes_text(folder_bytes(folder))}. Reading a gene takes it from there.")
+    say(
+        f"The copy of the counts by gene {done}: {bytes_text(folder_bytes(folder))}. Reading a gene takes it from there."
+    )

@@ -235,7 +235,9 @@ def export(
     store: Store,
     path: Annotated[Path, typer.Argument(metavar="OUT", help="New file: out.h5ad or out.zarr.", show_default=False)],
     *,
-    samples: Annotated[list[str] | None, typer.Option(metavar="A B …", help="Samples to export; all unless given.")] = None,
+    samples: Annotated[
+        list[str] | None, typer.Option(metavar="A B …", help="Samples to export; all unless given.")
+    ] = None,
     results: Annotated[
         list[str] | None,
         typer.Option(metavar="STEP …", help="Results to attach: STEP for the latest, or STEP@FINGERPRINT."),

@@ -8,6 +8,7 @@ from pathlib import Path
 from chemores_dask.cli.terminal import complain, say, show_table
 from chemores_dask.store.cells import check_complete
 from chemores_dask.store.layout import GENE_COPY, existing_root
+from chemores_dask.store.store_check import damaged_datasets
 from chemores_dask.store.table_files import damaged_tables
 from chemores_dask.store.verification import damaged_gene_files, verify_cells
 
@@ -28,7 +29,16 @@ def perform(store: Path) -> None:
     copied = damaged_gene_files(store)
     if copied:
         rows = [(damage.file, damage.reason, ", ".join(damage.samples)) for damage in copied]
-        _refuse(rows, what="files of the copy by gene", mend=f"Remove {store / GENE_COPY} and run: chemores by-gene {store}")
+        _refuse(
+            rows, what="files of the copy by gene", mend=f"Remove {store / GENE_COPY} and run: chemores by-gene {store}"
+        )
+    datasets = damaged_datasets(store)
+    if datasets:
+        _refuse(
+            [(damage.file, damage.reason, "") for damage in datasets],
+            what="cohorts or results",
+            mend="Run the pipeline again, it makes damaged results anew; take in damaged cohorts again.",
+        )
     say("All shards and tables are as they were written.")
 
 

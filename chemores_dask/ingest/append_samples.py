@@ -126,7 +126,9 @@ def _write(
     uns = dict(read_elem(zarr.open_group(root / CELLS, mode="r")["uns"]))
     fresh = IngestReport(root, reports, plan.dictionary.report).to_dict()
     said = json.loads(uns[ledger.REPORT_ENTRY]) if ledger.REPORT_ENTRY in uns else {**fresh, "sources": []}
-    uns[ledger.REPORT_ENTRY] = canonical_json({**said, "sources": [*said["sources"], *map(asdict, reports)]})
+    # Whether this call or an earlier one read a file is of no matter for who reads the store.
+    kept = [asdict(replace(report, resumed=False)) for report in reports]
+    uns[ledger.REPORT_ENTRY] = canonical_json({**said, "sources": [*said["sources"], *kept]})
     writer.close(uns=uns)
 
 
@@ -171,8 +173,8 @@ def _check_new(root: Path, plan: IngestPlan) -> None:
     both = [name for name in [*_names(plan), *(sample.entry.sample for sample in plan.samples)] if name in present]
     if both:
         message = (
-            f"Samples that are appended must be new. The store {str(root)!r} holds cells of {listed(dict.fromkeys(both))}, of another file, "
-            "row of the sheet or options; rename or leave out these samples."
+            f"Samples that are appended must be new. The store {str(root)!r} holds cells of {listed(dict.fromkeys(both))} already, "
+            "from another file, row of a sheet or options; rename or leave out these samples."
         )
         raise InputError(message)
 

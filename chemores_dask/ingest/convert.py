@@ -110,7 +110,9 @@ def _ingest(root: Path, plan: IngestPlan, options: IngestOptions, progress: Prog
         _check_finished(plan, writer.finished_sources)
         reports = write_sources(SourceStream(plan, options, root, writer=writer, progress=progress), advice=UNFINISHED)
         result = IngestReport(root, reports, plan.dictionary.report)
-        writer.close(uns={REPORT_ENTRY: canonical_json(result.to_dict())})
+        # What is kept says the same whether or not the ingest was interrupted: stores of the same files have the same bytes.
+        kept = replace(result, sources=tuple(replace(report, resumed=False) for report in reports))
+        writer.close(uns={REPORT_ENTRY: canonical_json(kept.to_dict())})
     return result
 
 
@@ -193,7 +195,11 @@ class SourceStream:
             self.writer.append(counts, obs)
             self.nonzeros += counts.nnz
             if self.progress is not None:
-                self.progress(IngestProgress(sample.entry.sample, self.writer.cells - self.cells_before, self.cells, self.nonzeros))
+                self.progress(
+                    IngestProgress(
+                        sample.entry.sample, self.writer.cells - self.cells_before, self.cells, self.nonzeros
+                    )
+                )
         if tally.total == 0:
             message = (
                 f"Every sample must have counts of genes. {sample.entry.sample} ({sample.source.path}) has none; "
@@ -235,10 +241,8 @@ def remapped(block: Block, places: np.ndarray, *, width: int) -> Block:
     Cells by genes, columns sorted, int32.
     """
     every_feature = bool((places >= 0).all())
-    if every_feature and np.array_equal(places, np.arange(len(places))):
-        columns = block.indices
-    else:
-        columns = places.take(block.indices)
+    as_in_file = every_feature and np.array_equal(places, np.arange(len(places)))
+    columns = block.indices if as_in_file else places.take(block.indices)
     kept = np.True_ if every_feature else columns >= 0
     if kept.all():
         data, offsets = block.data, block.indptr

@@ -145,7 +145,8 @@ def texts(values: h5py.Dataset) -> np.ndarray:
 def decoded(values: np.ndarray) -> np.ndarray:
     """Turn bytes in an array in memory into texts."""
     if values.dtype.kind == "S":
-        return np.char.decode(values, "utf-8").astype(object)
+        # Several times faster than decoding by numpy.
+        return np.array([item.decode() for item in values.ravel().tolist()], dtype=object).reshape(values.shape)
     return np.array([item.decode() if isinstance(item, bytes) else str(item) for item in values.ravel()], dtype=object)
 
 

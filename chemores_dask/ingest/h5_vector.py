@@ -168,7 +168,9 @@ class VectorReader:
         except zlib.error as problem:
             raise FormatError(self._damage(f"chunk {place.number} cannot be inflated ({problem})")) from problem
         if len(content) != expected or not inflater.eof:
-            raise FormatError(self._damage(f"chunk {place.number} holds {len(content):,} bytes instead of {expected:,}"))
+            raise FormatError(
+                self._damage(f"chunk {place.number} holds {len(content):,} bytes instead of {expected:,}")
+            )
         if self._shuffled:
             return unshuffled(content, self._values.dtype)
         return np.frombuffer(content, dtype=self._values.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import h5py
@@ -15,10 +15,11 @@ from chemores_dask.aliases import Block
 from chemores_dask.checks import listed
 from chemores_dask.errors import FormatError
 from chemores_dask.ingest.counts_check import whole_counts
-from chemores_dask.ingest.h5_sparse import preview, read_offsets, stream_csr, texts
+from chemores_dask.ingest.h5_sparse import decoded, preview, read_offsets, stream_csr, texts
 from chemores_dask.ingest.source import BlockLimit, Header, Source, gene_table, one_cell_table, reading, row_windows
 
 FORMAT = "10x_h5"
+KNOWN_TABLES = 4
 
 
 def read_tenx_h5(path: str | Path) -> Source:
@@ -88,17 +89,34 @@ def genome_groups(file: h5py.File) -> list[str]:
 
 def _genes(group: h5py.Group, name: str) -> pd.DataFrame:
     if "features" not in group:
-        identifiers = texts(group["genes"])
-        return gene_table(
-            identifiers=identifiers, symbols=texts(group["gene_names"]), genomes=[name] * len(identifiers)
-        )
+        columns = {"identifiers": group["genes"][:], "symbols": group["gene_names"][:]}
+        return _gene_table(columns, genome=name)
     features = group["features"]
-    return gene_table(
-        identifiers=texts(features["id"]),
-        symbols=texts(features["name"]),
-        feature_types=texts(features["feature_type"]) if "feature_type" in features else None,
-        genomes=texts(features["genome"]) if "genome" in features else None,
-    )
+    places = {"identifiers": "id", "symbols": "name", "feature_types": "feature_type", "genomes": "genome"}
+    present = {
+        column: place for column, place in places.items() if column in ("identifiers", "symbols") or place in features
+    }
+    return _gene_table({column: features[place][:] for column, place in present.items()}, genome="")
+
+
+def _gene_table(columns: dict[str, np.ndarray], *, genome: str) -> pd.DataFrame:
+    if all(values.dtype.kind == "S" for values in columns.values()):
+        return _known_table(
+            tuple((name, values.dtype.str, values.tobytes()) for name, values in columns.items()), genome
+        )
+    return _table_of({name: decoded(values) for name, values in columns.items()}, genome)
+
+
+@lru_cache(maxsize=KNOWN_TABLES)
+def _known_table(columns: tuple[tuple[str, str, bytes], ...], genome: str) -> pd.DataFrame:
+    """A table of genes; samples of one reference have the same, and turning bytes into texts takes longer than comparing them."""
+    return _table_of({name: decoded(np.frombuffer(content, dtype=kind)) for name, kind, content in columns}, genome)
+
+
+def _table_of(columns: dict[str, np.ndarray], genome: str) -> pd.DataFrame:
+    if genome:
+        columns = {**columns, "genomes": np.full(len(columns["identifiers"]), genome, dtype=object)}
+    return gene_table(**columns)
 
 
 def _check_shape(group: h5py.Group, *, genes: int, cells: int, path: Path) -> None:

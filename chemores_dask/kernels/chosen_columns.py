@@ -9,11 +9,15 @@ import numpy as np
 import scipy.sparse as sp
 
 from chemores_dask.aliases import Block, Columns, Vector
+from chemores_dask.kernels.count_walk import SMALL_COUNTS
 from chemores_dask.kernels.jit import jit
-from chemores_dask.kernels.row_totals import SMALL_COUNTS, require_counts
+from chemores_dask.kernels.row_counts import require_counts
 
 DROPPED = -1
 """Position of a column that is not chosen."""
+
+SMALL_COUNTS = 32
+"""Logarithms of counts below this are taken once per row: most counts are 1, 2 or 3."""
 
 EXPECTED_SHARE = 8
 """Room is made for one entry in this many at first; it grows where more are chosen."""
@@ -110,7 +114,7 @@ def compress_row(
         new_indices[place] = position
         new_values[place] = values[entry]
         place += np.uint64(position >= 0)
-    return np.int64(place)
+    return int(place)
 
 
 @jit

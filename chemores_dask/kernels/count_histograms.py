@@ -215,12 +215,12 @@ def clipped_sums(histograms: CountHistograms, limits: Matrix) -> GroupSums:
     levels = np.arange(SMALL_COUNTS, dtype=np.int64)
     shape = (len(histograms.codes), genes)
     clipped, unclipped, squares = (np.zeros(shape, dtype=np.int64) for _ in range(3))
-    for batch in range(len(histograms.codes)):
-        below = levels <= limits[batch][:, None]
-        kept = np.where(below, histograms.small[batch], 0)
-        clipped[batch] = np.where(below, 0, histograms.small[batch]).sum(axis=1, dtype=np.int64)
-        unclipped[batch] = _weighted(kept, levels)
-        squares[batch] = _weighted(kept, levels**2)
+    for number, small in enumerate(histograms.small):
+        below = levels <= limits[number][:, None]
+        kept = np.where(below, small, 0)
+        clipped[number] = np.where(below, 0, small).sum(axis=1, dtype=np.int64)
+        unclipped[number] = _weighted(kept, levels)
+        squares[number] = _weighted(kept, levels**2)
     place, count = histograms.keys >> COUNT_BITS, histograms.keys & (2**COUNT_BITS - 1)
     code, gene = np.divmod(place, max(genes, 1))
     batch = np.searchsorted(histograms.codes, code)
@@ -234,9 +234,7 @@ def clipped_sums(histograms: CountHistograms, limits: Matrix) -> GroupSums:
     return GroupSums(histograms.codes, sums)
 
 
-_SQUARES = (
-    "The squares of the counts of a gene must add up to less than 2**62. Found counts above that; check the counts for wrong values."
-)
+_SQUARES = "The squares of the counts of a gene must add up to less than 2**62. Found counts above that; check the counts for wrong values."
 
 
 def _check_squares(place: Vector, count: Vector, times: Vector, *, tables: int) -> None:
@@ -254,4 +252,5 @@ def _counted(keys: Vector, times: Vector) -> tuple[Vector, Vector]:
 
 
 def _weighted(small: np.ndarray, weights: Vector) -> np.ndarray:
-    return np.einsum("...l,l->...", small, weights, dtype=np.int64, casting="safe")
+    weighted: np.ndarray = np.einsum("...l,l->...", small, weights, dtype=np.int64, casting="safe")
+    return weighted

@@ -239,7 +239,7 @@ def flush_logs(logs: Matrix, log_sum: Vector, log_square_sum: Vector) -> None:
 
 
 @jit
-def row_summary(row: Vector) -> tuple[int, int, int, int]:
+def row_summary(row: Vector) -> Any:
     """Sum of a row, its values above zero, its large ones, and all of its bits: their sign is that of the lowest value."""
     total = np.int64(0)
     bits, above, large = np.int32(0), np.int32(0), np.int32(0)
@@ -253,6 +253,62 @@ def row_summary(row: Vector) -> tuple[int, int, int, int]:
 
 
 @jit
+def longer_keys(keys: Vector, used: int, large: int) -> Vector:
+    """The keys, with room for some more."""
+    if used + large <= keys.size:
+        return keys
+    longer = np.empty(2 * (used + large), dtype=np.int64)
+    longer[:used] = keys[:used]
+    return longer
+
+
+@jit
+def walk_row(
+    counts: Vector,
+    genes: Vector,
+    packed: Any,
+    flags: Any,
+    group_total: Any,
+    logs: Any,
+    table: Any,
+    factor: float,
+    levels: Any,
+    keys: Vector,
+    used: int,
+    first_key: int,
+) -> Any:
+    """Add one row to what is not None, and say how many keys of large counts are used."""
+    for place in range(counts.size):
+        count = np.uint32(counts[place])
+        gene = np.uint32(genes[place])
+        if packed is not None:
+            packed[gene] += (np.int64(count) << DETECTED_BITS) | np.int64(count != 0)
+        if logs is not None:
+            if count < SMALL_COUNTS:
+                x = table[count]
+                if x < 0.0:
+                    x = math.log1p(count * factor)
+                    table[count] = x
+            else:
+                x = math.log1p(count * factor)
+            logs[gene, 0] += x
+            logs[gene, 1] += x * x
+        if flags is not None:
+            flag = flags[gene]
+            if flag != 0:
+                for member in range(group_total.size):
+                    if (flag >> member) & 1:
+                        group_total[member] += count
+        if levels is not None:
+            if count < SMALL_COUNTS:
+                levels[gene, count] += 1
+            else:
+                keys[used] = ((first_key + np.int64(gene)) << 31) | np.int64(count)
+                used += 1
+    return used
+
+
+@jit
 def walk(
     values: Vector,
     indices: Vector,
@@ -261,25 +317,23 @@ def walk(
     starts: Vector,
     row_total: Vector,
     row_detected: Vector,
-    flags: Vector | None,
-    row_group_total: Matrix | None,
-    count_sum: Matrix | None,
-    detected: Matrix | None,
-    target_sum: float | None,
-    log_sum: Matrix | None,
-    log_square_sum: Matrix | None,
-    batch_of: Vector | None,
-    small: np.ndarray | None,
+    flags: Any,
+    row_group_total: Any,
+    count_sum: Any,
+    detected: Any,
+    target_sum: Any,
+    log_sum: Any,
+    log_square_sum: Any,
+    batch_of: Any,
+    small: Any,
 ) -> tuple[bool, Vector]:
     """Walk over rows in the order of their groups; whether a value was below zero, and the keys of the large counts.
 
     What is None is not compiled: every combination of things that are wanted becomes a kernel of its own.
     """
-    if count_sum is not None:
-        packed = np.zeros(count_sum.shape[1], dtype=np.int64)
-    if log_sum is not None:
-        logs = np.zeros((log_sum.shape[1], 2))
-        table = np.empty(SMALL_COUNTS)
+    packed = None if count_sum is None else np.zeros(count_sum.shape[1], dtype=np.int64)
+    logs = None if log_sum is None else np.zeros((log_sum.shape[1], 2))
+    table = np.empty(SMALL_COUNTS)
     keys = np.empty(FIRST_LARGE, dtype=np.int64)
     used = 0
     for group in range(len(starts) - 1):
@@ -293,52 +347,23 @@ def walk(
                 return True, keys
             row_total[row] = total
             row_detected[row] = above
-            if count_sum is not None:
-                # Bits of all counts bound the largest one: neither half of the packed numbers can run over.
-                bound += np.int64(bits)
-                walked += 1
-                if bound >= LARGEST_SUM or walked > MOST_ROWS:
-                    flush_sums(packed, count_sum[group], detected[group])
-                    bound, walked = np.int64(bits), 1
-            if log_sum is not None:
-                factor = target_sum / total if total > 0 else 0.0
-                table[:] = -1.0
-            if small is not None:
-                batch = batch_of[row]
-                levels = small[batch]
-                if used + large > keys.size:
-                    longer = np.empty(2 * (used + large), dtype=np.int64)
-                    longer[:used] = keys[:used]
-                    keys = longer
-            for place in range(counts.size):
-                count = np.uint32(counts[place])
-                gene = np.uint32(genes[place])
-                if count_sum is not None:
-                    packed[gene] += (np.int64(count) << DETECTED_BITS) | np.int64(count != 0)
-                if log_sum is not None:
-                    if count < SMALL_COUNTS:
-                        x = table[count]
-                        if x < 0.0:
-                            x = math.log1p(count * factor)
-                            table[count] = x
-                    else:
-                        x = math.log1p(count * factor)
-                    logs[gene, 0] += x
-                    logs[gene, 1] += x * x
-                if flags is not None:
-                    flag = flags[gene]
-                    if flag != 0:
-                        for member in range(row_group_total.shape[1]):
-                            if (flag >> member) & 1:
-                                row_group_total[row, member] += count
-                if small is not None:
-                    if count < SMALL_COUNTS:
-                        levels[gene, count] += 1
-                    else:
-                        keys[used] = ((batch * small.shape[1] + np.int64(gene)) << 31) | np.int64(count)
-                        used += 1
-        if count_sum is not None:
+            # Bits of all counts bound the largest one: neither half of the packed numbers can run over.
+            bound += np.int64(bits)
+            walked += 1
+            if packed is not None and (bound >= LARGEST_SUM or walked > MOST_ROWS):
+                flush_sums(packed, count_sum[group], detected[group])
+                bound, walked = np.int64(bits), 1
+            factor = 0.0 if target_sum is None or total == 0 else target_sum / total
+            table[:] = -1.0
+            group_total = None if row_group_total is None else row_group_total[row]
+            levels = None if small is None else small[batch_of[row]]
+            first_key = 0 if small is None else batch_of[row] * small.shape[1]
+            keys = longer_keys(keys, used, large if small is not None else 0)
+            used = walk_row(
+                counts, genes, packed, flags, group_total, logs, table, factor, levels, keys, used, first_key
+            )
+        if packed is not None:
             flush_sums(packed, count_sum[group], detected[group])
-        if log_sum is not None:
+        if logs is not None:
             flush_logs(logs, log_sum[group], log_square_sum[group])
     return False, keys[:used]

@@ -230,6 +230,12 @@ def whole_matrix(packed: Vector, size: int) -> Matrix:
     return whole
 
 
+def matrix_triangle(whole: Matrix) -> Vector:
+    """The upper triangle of a square matrix, row by row."""
+    triangle: Vector = whole[np.triu_indices(len(whole))]
+    return triangle
+
+
 def head_size(frequencies: Vector) -> int:
     """Columns that are worth a dense product.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chemores_dask.aliases import Block, Columns
 from chemores_dask.kernels.count_walk import CountsBlock, Wanted, walk_counts
@@ -31,16 +32,16 @@ class JointBlock:
         states: dict[int, State] = {}
         walks: list[tuple[Wanted, list[int]]] = []
         for number, reduction in enumerate(self.reductions):
-            if isinstance(reduction.block, CountsBlock):
-                _take_along(walks, number, reduction.block.wanted(own[number]))
+            block: Any = reduction.block
+            if isinstance(block, CountsBlock):
+                _take_along(walks, number, block.wanted(own[number]))
             else:
-                states[number] = reduction.block(rows, own[number])
+                states[number] = block(rows, own[number])
         for wanted, numbers in walks:
             walked = walk_counts(rows, wanted)
             for number in numbers:
-                block = self.reductions[number].block
-                assert isinstance(block, CountsBlock)
-                states[number] = block.state(walked)
+                learner: Any = self.reductions[number].block
+                states[number] = learner.state(walked)
         return tuple(states[number] for number in range(len(self.reductions)))
 
 

@@ -49,9 +49,7 @@ def samples_per_chunk(samples: int, states: int, genes: int) -> int:
     return max(min(samples, CHUNK_BYTES // (ENTRY_BYTES * max(states * genes, 1))), 1)
 
 
-def lazy_cube(
-    rows: Rows, block: Any, *, codes: Vector, shape: tuple[int, int, int]
-) -> dict[str, da.Array]:
+def lazy_cube(rows: Rows, block: Any, *, codes: Vector, shape: tuple[int, int, int]) -> dict[str, da.Array]:
     """The sums of a cohort cube, one task for some whole samples.
 
     Every block of rows is read once and becomes sums of the groups it meets; a task takes the groups of its samples out of the few
@@ -90,7 +88,9 @@ def lazy_cube(
     }
 
 
-def _variable(graph: HighLevelGraph, source: str, name: str, *, chunks: tuple[tuple[int, ...], ...], dtype: str) -> da.Array:
+def _variable(
+    graph: HighLevelGraph, source: str, name: str, *, chunks: tuple[tuple[int, ...], ...], dtype: str
+) -> da.Array:
     own = f"{source}-{name}"
     layer = {(own, number, 0, 0): (getitem, (source, number), name) for number in range(len(chunks[0]))}
     whole = HighLevelGraph({**graph.layers, own: layer}, {**graph.dependencies, own: {source}})
@@ -101,7 +101,9 @@ def _blocks_with(codes: Vector, block_rows: tuple[int, ...], first: int, last: i
     """Blocks that have rows of the groups from ``first`` up to ``last``; their rows follow one another."""
     rows = np.flatnonzero((codes >= first) & (codes < last))
     ends = np.cumsum(block_rows)
-    return range(int(np.searchsorted(ends, rows[0], side="right")), int(np.searchsorted(ends, rows[-1], side="right")) + 1)
+    return range(
+        int(np.searchsorted(ends, rows[0], side="right")), int(np.searchsorted(ends, rows[-1], side="right")) + 1
+    )
 
 
 def _chunk_sums(parts: list[np.ndarray], first: int, last: int, states: int, genes: int) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.checks import check_columns, check_whole, listed
 from chemores_dask.errors import GeneMismatchError, InputError, ParameterError
 from chemores_dask.kernels.blas_threads import single_blas_thread
+from chemores_dask.kernels.chosen_columns import DROPPED
 from chemores_dask.kernels.cross_products import (
     BASIS,
     CrossProductBlock,
@@ -23,7 +24,6 @@ from chemores_dask.kernels.cross_products import (
     ProjectionBlock,
     merge_cross_products,
 )
-from chemores_dask.kernels.chosen_columns import DROPPED
 from chemores_dask.kernels.gram import triangle_size, whole_matrix
 from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.results_spec import Variable, declare, make_result
@@ -65,6 +65,7 @@ CONSTANT = 1e-12
 
 TIE = 1e-9
 """Loadings count as equally large within this share, so that a sign does not hang on rounding."""
+
 
 def pca(
     cells: AnnData,
@@ -119,9 +120,9 @@ def pca(
 
     Notes
     -----
-    Passes over the counts: 1 computed, and one over the staged genes, lazy: the values of the chosen genes are kept in files from
-    the pass over the counts until the result is gone (:func:`~chemores_dask.stream.staging.staging_folder` says where), unless the
-    matrix is in memory. Sums and scores are float64 throughout. The sign of a component makes its largest loading positive (the first of equals).
+    Passes over the counts: 1 computed. One over the staged genes, lazy: the values of the chosen genes are kept in files from the pass
+    over the counts until the result is gone (:func:`~chemores_dask.stream.staging.staging_folder` says where), unless the matrix is in
+    memory. Sums and scores are float64 throughout. The sign of a component makes its largest loading positive (the first of equals).
     Seurat also clips scaled values at 10, which has no exact form in sums and is left out.
 
     References

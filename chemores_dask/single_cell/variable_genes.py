@@ -38,7 +38,7 @@ from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.single_cell.cell_rows import check_cells, labels_of, planned_rows
 from chemores_dask.single_cell.cohort_cube import coded, largest_group_count
 from chemores_dask.stream.compute import compute
-from chemores_dask.stream.plan import STATES_PER_TASK, check_fits
+from chemores_dask.stream.plan import KERNEL_BYTES, STATES_PER_TASK, check_fits
 from chemores_dask.stream.reduce import reduce_rows
 
 ALGORITHM_REVISION = 2
@@ -74,6 +74,8 @@ ONE_PASS_SHARE = 0.25
 _WAITING_STATES = 24
 _SUMS_BYTES = 24
 _MOMENTS_BYTES = 32
+_LOGARITHM_BYTES = 16
+"""Of memory for each stored value: its logarithm and its scaled count in double precision."""
 
 
 def variable_genes(cells: AnnData, *, method: str, genes: int = 2000, batch: str | None = None) -> xr.Dataset:
@@ -152,7 +154,8 @@ def variable_genes(cells: AnnData, *, method: str, genes: int = 2000, batch: str
 
 
 def _planned(cells: AnnData, codes: Vector, *, batches: int, method: str) -> tuple[Rows, bool]:
-    rows, plan = planned_rows(cells, caller="variable_genes")
+    kernel_bytes = _LOGARITHM_BYTES if method == "seurat" else KERNEL_BYTES
+    rows, plan = planned_rows(cells, caller="variable_genes", kernel_bytes=kernel_bytes)
     met = largest_group_count(codes, rows.chunks[0])
     one_pass = method == "seurat_v3" and fits_one_pass(
         batches=batches, met=met, genes=cells.n_vars, cells=cells.n_obs, memory_bytes=plan.memory_bytes

@@ -146,7 +146,9 @@ def _counts(tables: CellTables, positions: Vector) -> sp.csc_matrix:
             return _from_cells(tables, positions)
         if plan.content == tables.content:
             return _from_copy(tables.root / GENE_COPY, plan, positions)
-    message = f"The cells in {str(tables.root)!r} must stay the same while they are read. They were replaced; read again."
+    message = (
+        f"The cells in {str(tables.root)!r} must stay the same while they are read. They were replaced; read again."
+    )
     raise StoreError(message)
 
 
@@ -207,9 +209,7 @@ def _from_cells(tables: CellTables, positions: Vector) -> sp.csc_matrix:
     cells = len(tables.obs)
     size = fitting_rows(read_pointers(matrix, 0, cells))
     reader = RowReader(str(matrix.absolute()), tables.content, size, cells, len(tables.var))
-    blocks = [
-        dask.delayed(_some_columns, pure=False)(reader, number, positions) for number in range(-(-cells // size))
-    ]
+    blocks = [dask.delayed(_some_columns, pure=False)(reader, number, positions) for number in range(-(-cells // size))]
     empty = sp.csr_matrix((0, len(positions)), dtype=COUNT_TYPE)
     return sp.csc_matrix(sp.vstack([empty, *dask.compute(*blocks)], format="csr"))
 

@@ -47,7 +47,7 @@ GENE_GEOMETRY = Geometry(chunk=2**14, shard=SHARD)
 
 POINTERS = "indptr"
 TILES = "tiles"
-SUMS = "checksums"
+DIGESTS = "file_digests"
 
 
 @dataclass(frozen=True)
@@ -135,16 +135,16 @@ class TileWriter:
         genes = rows.tocsc()
         del rows
         pointers = genes.indptr.astype(COUNT_TYPE)
-        sums: dict[str, list[int]] = {name: [] for name in COUNT_ARRAYS}
+        digests: dict[str, list[str]] = {name: [] for name in COUNT_ARRAYS}
         for name, values in zip(COUNT_ARRAYS, (genes.data, genes.indices), strict=True):
             for place, number in enumerate(plan.shards(tile)):
                 part = values[place * plan.geometry.shard : (place + 1) * plan.geometry.shard]
                 file = shard_file(folder / name, number)
-                sums[name].append(write_shard_file(file, part, chunk=plan.geometry.chunk, shard=plan.geometry.shard))
-        sums[POINTERS] = [write_chunk_file(shard_file(folder / POINTERS, tile), pointers)]
+                digests[name].append(write_shard_file(file, part, chunk=plan.geometry.chunk, shard=plan.geometry.shard))
+        digests[POINTERS] = [write_chunk_file(shard_file(folder / POINTERS, tile), pointers)]
         record = _record_file(folder, tile)
         partial = record.with_suffix(".partial")
-        partial.write_text(json.dumps(sums), encoding="utf-8")
+        partial.write_text(json.dumps(digests), encoding="utf-8")
         partial.replace(record)
 
 
@@ -211,10 +211,10 @@ def gene_copy_state(root: Path) -> str:
     return "complete" if attributes.get(COMPLETE) is True else "cut short"
 
 
-def kept_sums(root: Path) -> dict[str, list[int]]:
-    """CRC32C of every file of a finished copy, by array."""
+def kept_digests(root: Path) -> dict[str, list[str]]:
+    """What the bytes of every file of a finished copy were named when it was written, by array."""
     attributes = group_attributes(root / GENE_COPY) or {}
-    return {str(name): [int(value) for value in sums] for name, sums in attributes[SUMS].items()}
+    return {str(name): [str(value) for value in digests] for name, digests in attributes[DIGESTS].items()}
 
 
 def _begun_plan(root: Path) -> TilePlan | None:
@@ -262,9 +262,9 @@ def _finish(folder: Path, plan: TilePlan) -> None:
     records = [
         json.loads(_record_file(folder, tile).read_text(encoding="utf-8")) for tile in range(len(plan.tile_nonzeros))
     ]
-    sums = {name: [value for record in records for value in record[name]] for name in (*COUNT_ARRAYS, POINTERS)}
+    digests = {name: [value for record in records for value in record[name]] for name in (*COUNT_ARRAYS, POINTERS)}
     group = zarr.open_group(folder, mode="r+")
-    group.attrs.update({SUMS: sums, COMPLETE: True})
+    group.attrs.update({DIGESTS: digests, COMPLETE: True})
     erase(folder / TILES)
 
 

@@ -181,7 +181,9 @@ def cut_results(root: Path, leaving: Leaving, *, reason: str) -> ResultChanges:
     -------
     What to put in place, and what it is. Unfinished results go altogether.
     """
-    replaced, removed, cohorts = [], [], []
+    replaced: list[str] = []
+    removed: list[str] = []
+    cohorts: list[str] = []
     for folder in _folders(root, f"{PATIENTS}/*"):
         place = folder.relative_to(root).as_posix()
         attributes = _complete_attributes(folder)
@@ -198,7 +200,7 @@ def cut_results(root: Path, leaving: Leaving, *, reason: str) -> ResultChanges:
         place = folder.relative_to(root).as_posix()
         attributes = _complete_attributes(folder)
         depends = _rests_on(attributes, roots)
-        nothing_left = depends and not leaving.kept.any() and _rests_on(attributes, {CELLS_ROOT})
+        nothing_left = bool(leaving.cells) and not leaving.kept.any() and _rests_on(attributes, {CELLS_ROOT})
         if attributes is None or nothing_left:
             removed.append(place)
             counted["removed"] += 1

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from chemores_dask.errors import StoreError
-from chemores_dask.store.layout import GROUP_FILE, JOURNAL, REVISION, group_attributes
+from chemores_dask.store.layout import GROUP_FILE, JOURNAL, PARTIAL_FILES, REVISION, group_attributes
 
 PLAN = "plan.json"
 FINISHED = "finished.json"
@@ -152,6 +152,8 @@ def commit(root: Path, change: Change, *, report: Mapping[str, Any], command: st
     if missing:
         message = f"A revision must hold its parts before they are put in place. Missing: {', '.join(missing)}; run the same command again."
         raise StoreError(message)
+    for torn in list(new_folder(root).rglob(PARTIAL_FILES)):
+        torn.unlink()  # of an earlier call that was cut short
     journal = {
         "plan": plan,
         "replaced": list(change.replaced),

@@ -35,6 +35,9 @@ from chemores_dask.store.sharded_csr import (
 MOST_THREADS = 4
 """Shards written at once: each holds about six times its size."""
 
+NULLABLE = {"boolean": np.dtype(bool), "Int64": np.dtype(np.int64)}
+"""Types of columns with gaps, and those without."""
+
 Progress = Callable[[int, int], None]
 
 
@@ -73,7 +76,7 @@ class KeptRows:
     @property
     def row_nonzeros(self) -> Vector:
         """Stored counts of each row that stays."""
-        return np.diff(self.pointers)[self.kept]
+        return np.asarray(np.diff(self.pointers)[self.kept])
 
     def new_pointers(self) -> Vector:
         """Of all present rows, in the new matrix; rows that go hold nothing there."""
@@ -199,8 +202,8 @@ def cut_table(obs: pd.DataFrame, kept: Vector) -> pd.DataFrame:
         column = cut[name]
         if isinstance(column.dtype, pd.CategoricalDtype):
             cut[name] = column.cat.remove_unused_categories()
-        elif isinstance(column.dtype, (pd.BooleanDtype, pd.Int64Dtype)) and not column.isna().any():
-            cut[name] = column.astype(column.dtype.numpy_dtype)
+        elif str(column.dtype) in NULLABLE and not column.isna().any():
+            cut[name] = column.astype(NULLABLE[str(column.dtype)])
     return cut
 
 
@@ -263,7 +266,8 @@ def check_parts(group: zarr.Group) -> None:
     StoreError
         Naming them.
     """
-    held = [f"{name}/{key}" for name in EMPTY_PARTS if name in group for key in group[name]]
+    parts = [(name, group[name]) for name in EMPTY_PARTS if name in group]
+    held = [f"{name}/{key}" for name, part in parts if isinstance(part, zarr.Group) for key in part]
     if "raw" in group:
         held.append("raw")
     if held:

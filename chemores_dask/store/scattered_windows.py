@@ -103,7 +103,7 @@ def _merged(starts: Vector, stops: Vector) -> tuple[Vector, Vector, Vector]:
     """Windows without empty ones, and one for those that follow each other; with their places in the answer."""
     kept = stops > starts
     starts, stops = starts[kept].astype(np.int64), stops[kept].astype(np.int64)
-    begins = np.flatnonzero(np.append(True, starts[1:] != stops[:-1])[: len(starts)])  # noqa: FBT003 - a value, not an option
+    begins = np.flatnonzero(np.append(True, starts[1:] != stops[:-1])[: len(starts)])
     starts, stops = starts[begins], stops[np.append(begins[1:], len(stops)) - 1] if len(begins) else stops
     sizes = stops - starts
     return starts, stops, np.cumsum(sizes) - sizes
@@ -111,6 +111,8 @@ def _merged(starts: Vector, stops: Vector) -> tuple[Vector, Vector, Vector]:
 
 def _cut(files: ArrayFiles, starts: Vector, stops: Vector, targets: Vector) -> Iterator[_Pieces]:
     """Cut windows at the borders of chunks, and sort the pieces by file and chunk."""
+    if not len(starts):
+        return
     first = starts // files.chunk
     count = (stops - 1) // files.chunk - first + 1
     window = np.repeat(np.arange(len(starts)), count)
@@ -121,9 +123,7 @@ def _cut(files: ArrayFiles, starts: Vector, stops: Vector, targets: Vector) -> I
     window, chunk, low, high = window[order], chunk[order], low[order], high[order]
     per_file = files.per_file // files.chunk
     numbers, borders = np.unique(chunk // per_file, return_index=True)
-    for number, begin, end in zip(
-        numbers.tolist(), borders.tolist(), [*borders[1:].tolist(), len(chunk)], strict=True
-    ):
+    for number, begin, end in zip(numbers.tolist(), borders.tolist(), [*borders[1:].tolist(), len(chunk)], strict=True):
         part = slice(begin, end)
         yield _Pieces(
             number=number,

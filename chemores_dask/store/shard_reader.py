@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,9 @@ def array_files(folder: Path) -> ArrayFiles | None:
     try:
         state = file.stat()
     except FileNotFoundError as error:
-        message = f"{str(file)!r} must describe a zarr array. It is missing; the store is damaged, restore it from a backup."
+        message = (
+            f"{str(file)!r} must describe a zarr array. It is missing; the store is damaged, restore it from a backup."
+        )
         raise FormatError(message) from error
     return _parsed(str(folder), state.st_mtime_ns, state.st_size, state.st_ino)
 
@@ -287,13 +290,15 @@ def _runs(places: Vector, sizes: Vector) -> Iterator[tuple[int, int]]:
     """Chunks that lie one behind the other, so that one read fetches them."""
     breaks = np.flatnonzero(places[1:] != (places + sizes)[:-1]) + 1
     borders = [0, *breaks.tolist(), len(places)] if len(places) else []
-    yield from zip(borders[:-1], borders[1:], strict=True)
+    yield from pairwise(borders)
 
 
 def _without_sum(stored: Vector, what: str, size: int | None = None) -> Vector:
     content = stored[:-SUM]
     if len(stored) < SUM + 1 or (size is not None and len(stored) < size):
-        message = "is missing or empty" if size is None and not len(stored) else f"fails its checksum ({what} is cut short)"
+        message = (
+            "is missing or empty" if size is None and not len(stored) else f"fails its checksum ({what} is cut short)"
+        )
         raise ValueError(message)
     if google_crc32c.value(content) != int.from_bytes(stored[-SUM:].tobytes(), "little"):
         message = f"fails its checksum ({what})"

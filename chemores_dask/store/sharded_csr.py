@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
 import numpy as np
 import scipy.sparse as sp
 import zarr
@@ -37,6 +38,7 @@ SAMPLE = "sample"
 
 UNREADABLE = (ValueError, RuntimeError, IndexError)
 """What reading raises for bytes that are not those written: our reader ValueError, zarr and the codecs any of these."""
+
 
 @dataclass(frozen=True)
 class ShardChecksums:

@@ -11,11 +11,11 @@ import numpy as np
 
 from chemores_dask.aliases import StorePath
 from chemores_dask.store.cells import check_complete
-from chemores_dask.store.gene_copy import POINTERS, gene_copy_plan, kept_sums
+from chemores_dask.store.gene_copy import POINTERS, gene_copy_plan, kept_digests
 from chemores_dask.store.layout import CELLS, GENE_COPY, LEDGER, existing_root, group_attributes
 from chemores_dask.store.ledger import read_checksums
 from chemores_dask.store.raw_counts import COUNT_TYPE
-from chemores_dask.store.shard_encoder import file_sum
+from chemores_dask.store.shard_encoder import file_digest
 from chemores_dask.store.sharded_csr import (
     COUNT_ARRAYS,
     UNREADABLE,
@@ -125,7 +125,9 @@ def damaged_gene_files(store: StorePath) -> list[ShardDamage]:
     if plan is None:
         return []
     folder = root / GENE_COPY
-    files = [(name, number, kept) for name, sums in kept_sums(root).items() for number, kept in enumerate(sums)]
+    files = [
+        (name, number, kept) for name, digests in kept_digests(root).items() for number, kept in enumerate(digests)
+    ]
     tasks = [dask.delayed(_file_reason, pure=False)(str(shard_file(folder / name, n)), kept) for name, n, kept in files]
     damaged = []
     for (name, number, _), reason in zip(files, dask.compute(*tasks), strict=True):
@@ -136,10 +138,10 @@ def damaged_gene_files(store: StorePath) -> list[ShardDamage]:
     return damaged
 
 
-def _file_reason(file: str, kept: int) -> str:
+def _file_reason(file: str, kept: str) -> str:
     if is_lost(Path(file)):
         return "is missing or empty"
-    return "" if file_sum(Path(file)) == kept else "holds other bytes than were written"
+    return "" if file_digest(Path(file)) == kept else "holds other bytes than were written"
 
 
 def decode_all(store: StorePath, *, threads: int) -> int:

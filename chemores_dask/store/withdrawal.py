@@ -142,7 +142,8 @@ def withdraw_patients(
         )
         revision.discard(root)
         revision.begin(root, plan)
-        rewritten, dropped = Rewritten(), ()
+        rewritten = Rewritten()
+        dropped: tuple[str, ...] = ()
         replaced, removed = [], _derived_places(root)
         touched = cells is not None and not leaving.kept.all()
         if cells is not None and touched:

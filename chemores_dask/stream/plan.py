@@ -69,7 +69,7 @@ class Plan:
     memory_bytes
         Memory that those tasks may use together.
     held_bytes
-        What a process holds besides: when the pass was planned, and what waits to be merged.
+        What a process holds besides: what it held when the pass was planned, and what every process takes at its first pass.
     state_bytes
         Size of one state of the reduction.
     processes
@@ -88,13 +88,19 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        """Whether all tasks in flight fit into the memory."""
-        return self.task_bytes * self.tasks_in_flight <= self.memory_bytes
+        """Whether all tasks in flight fit into the memory, beside the states that wait to be merged."""
+        return self.waiting_bytes + self.task_bytes * self.tasks_in_flight <= self.memory_bytes
+
+    @property
+    def waiting_bytes(self) -> int:
+        """States that wait at once in the tree of merges: all but one of every group on the way to the last block."""
+        levels = math.ceil(math.log(max(self.blocks, 1), FAN_IN))
+        return self.state_bytes * min(self.blocks, (FAN_IN - 1) * levels)
 
     @property
     def promised_bytes(self) -> int:
         """What one process holds at most."""
-        return self.held_bytes + self.task_bytes * self.tasks_in_flight
+        return self.held_bytes + self.waiting_bytes + self.task_bytes * self.tasks_in_flight
 
 
 def plan_rows(
@@ -134,20 +140,20 @@ def plan_rows(
     largest = int(max(rows.chunks[0], default=0))
     kept = largest * nonzeros
     item_bytes = rows.dtype.itemsize + INDEX_BYTES
-    # What is derived (normalized, or without some rows) is made beside the block that was read.
+    # What is derived (normalized, or without some rows) is made beside the block that was read, which is gone when the kernel works.
     derived = nonzeros_per_block > 0 and (rows.dtype.kind == "f" or kept < SAME * nonzeros_per_block)
     read = READ_BYTES * max(kept, nonzeros_per_block) if derived else 0
-    waiting = _waiting_states(blocks) * state_bytes + share_of_others()
+    others = share_of_others()
     return Plan(
         blocks=blocks,
         rows_per_block=largest,
         block_bytes=int(kept * item_bytes) + POINTER_BYTES * (largest + 1),
-        task_bytes=int(read + kept * (item_bytes + kernel_bytes))
+        task_bytes=int(kept * item_bytes + max(read, kept * kernel_bytes))
         + POINTER_BYTES * (largest + 1)
         + STATES_PER_TASK * state_bytes,
         tasks_in_flight=min(resources.tasks, max(blocks, 1)),
-        memory_bytes=max(resources.memory_bytes - waiting, 0) if memory_bytes is None else memory_bytes,
-        held_bytes=resources.held_bytes + waiting,
+        memory_bytes=max(resources.memory_bytes - others, 0) if memory_bytes is None else memory_bytes,
+        held_bytes=resources.held_bytes + others,
         state_bytes=state_bytes,
         processes=resources.processes,
     )
@@ -171,13 +177,13 @@ def check_fits(plan: Plan) -> Plan:
         With the sizes, the number of rows per block that would fit, and the budget that would do.
     """
     budget = current_budget()
-    if not plan.fits and budget is not None and plan.processes == 0 and 0 < plan.task_bytes <= plan.memory_bytes:
-        plan = replace(plan, tasks_in_flight=plan.memory_bytes // plan.task_bytes)
+    room = plan.memory_bytes - plan.waiting_bytes
+    if not plan.fits and budget is not None and plan.processes == 0 and 0 < plan.task_bytes <= room:
+        plan = replace(plan, tasks_in_flight=room // plan.task_bytes)
         budget.hold_tasks(plan.tasks_in_flight)
     if not plan.fits:
         raise BlockTooLargeError(_refusal(plan))
-    states = STATES_PER_TASK * plan.tasks_in_flight + _waiting_states(plan.blocks)
-    keep_beside_others(states * plan.state_bytes)
+    keep_beside_others(STATES_PER_TASK * plan.tasks_in_flight * plan.state_bytes + plan.waiting_bytes)
     if budget is not None:
         budget.promise(plan.promised_bytes * max(plan.processes, 1) + (resident_bytes() if plan.processes else 0))
     return plan
@@ -224,16 +230,10 @@ def _threads() -> int:
     return int(dask.config.get("num_workers", None) or CPU_COUNT)
 
 
-def _waiting_states(blocks: int) -> int:
-    """States that wait at once in the tree of merges, at most: all but one of every group on the way to the last block."""
-    levels = math.ceil(math.log(max(blocks, 1), FAN_IN))
-    return min(blocks, (FAN_IN - 1) * levels)
-
-
 def _refusal(plan: Plan) -> str:
     states = STATES_PER_TASK * plan.state_bytes
     of_values = plan.task_bytes - states
-    room = plan.memory_bytes / plan.tasks_in_flight - states
+    room = (plan.memory_bytes - plan.waiting_bytes) / plan.tasks_in_flight - states
     fitting = int(plan.rows_per_block * room / of_values) if of_values > 0 else 0
     mend = (
         f"Open the cells with rows_per_block={fitting}, or give a budget of {_enough(plan)}."
@@ -242,7 +242,7 @@ def _refusal(plan: Plan) -> str:
     )
     return (
         f"All tasks in flight must fit into memory. {plan.tasks_in_flight} tasks of {plan.rows_per_block:,} rows need "
-        f"{plan.tasks_in_flight * plan.task_bytes / 1e9:.2f} GB; available are {plan.memory_bytes / 1e9:.2f} GB, besides "
+        f"{(plan.promised_bytes - plan.held_bytes) / 1e9:.2f} GB; available are {plan.memory_bytes / 1e9:.2f} GB, besides "
         f"{plan.held_bytes / 1e9:.2f} GB that are held already. {mend}"
     )
 

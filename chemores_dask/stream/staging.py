@@ -55,9 +55,9 @@ def staging_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         Folder, made where absent; all workers must see it under this name. What is left in it is the caller's to remove, once
         nothing lazy that was made within the context is needed any more.
 
-    Yields
-    ------
-    The folder.
+    Returns
+    -------
+    A context whose value is the folder.
 
     Notes
     -----
@@ -135,7 +135,9 @@ def stage_rows(rows: Rows, *, store: str | None = None) -> StagedRows:
     writer = BlockWriter(str(folder), name, rows.numblocks[0])
     reader = BlockReader(str(folder), name, rows.shape[1])
     passing = da.map_blocks(writer, rows, dtype=rows.dtype, meta=rows._meta, chunks=rows.chunks)
-    stored = da.map_blocks(reader, dtype=rows.dtype, meta=rows._meta, chunks=rows.chunks, name=f"staged-{tokenize(reader)}")
+    stored = da.map_blocks(
+        reader, dtype=rows.dtype, meta=rows._meta, chunks=rows.chunks, name=f"staged-{tokenize(reader)}"
+    )
     if given is None:
         # Every graph that reads the files holds the reader; when the last one goes, so do they.
         weakref.finalize(reader, shutil.rmtree, str(folder), ignore_errors=True)
@@ -255,7 +257,7 @@ def read_block(file: Path) -> Block:
     head = content[: HEADER.size].tobytes()
     magic, cells, columns, stored, value_type, index_type, size, expected = HEADER.unpack(head)
     body = content[HEADER.size :]
-    if magic != MAGIC or len(body) != size or zlib.crc32(body, zlib.crc32(head[:-4])) != expected:
+    if magic != MAGIC or len(body) != size or zlib.crc32(body.data, zlib.crc32(head[:-4])) != expected:
         raise ChecksumError(_damage(file, "fails its checksum"))
     values, rest = _taken(body, value_type.rstrip(b"\0").decode(), stored)
     sizes, rest = _taken(rest, "<u4", cells)

@@ -20,8 +20,10 @@ from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.gene_sets import GeneSets
 from chemores_dask.results_spec import ResultSpec
 from chemores_dask.single_cell.cohort_cube import cohort_cube
+from chemores_dask.single_cell.gene_products import gene_products
 from chemores_dask.single_cell.normalize import log_normalize
 from chemores_dask.single_cell.pca import pca
+from chemores_dask.single_cell.products_pca import pca_of_products
 from chemores_dask.single_cell.quality import quality
 from chemores_dask.single_cell.score_states import score_states
 from chemores_dask.single_cell.scores.module_score import module_score
@@ -75,8 +77,15 @@ def tiny_scores() -> xr.Dataset:
     return scores.compute()
 
 
+def tiny_products(cells: Any) -> xr.Dataset:
+    """Products of some genes of the tiny cells, by patient."""
+    return gene_products(log_normalize(cells), genes=GENE_NAMES[3:40], fold="patient")
+
+
 def make_result_noun(name: str) -> xr.Dataset:
     """The result that an analysis of results takes."""
+    if name == "pca_of_products":
+        return tiny_products(tiny_cells())
     return tiny_scores() if name == "score_states" else tiny_cube()
 
 
@@ -95,6 +104,13 @@ EXAMPLES = (
         ON_CELLS,
         lambda cells: pca(log_normalize(cells), components=5, genes=GENE_NAMES[3:40], regress=["cycle_score"]),
         1e-7,
+    ),
+    Example("gene_products", gene_products, ON_CELLS, tiny_products, 1e-10),
+    Example(
+        "pca_of_products",
+        pca_of_products,
+        ON_RESULT,
+        lambda products: pca_of_products(products, components=5, without=[products["fold"].values[0]]),
     ),
     Example(
         "module_score",

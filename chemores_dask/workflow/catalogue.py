@@ -18,7 +18,9 @@ from chemores_dask.cohort.log_rank import log_rank
 from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.errors import PipelineFileError, UnknownStepError
 from chemores_dask.single_cell.cohort_cube import cohort_cube
+from chemores_dask.single_cell.gene_products import gene_products
 from chemores_dask.single_cell.pca import pca
+from chemores_dask.single_cell.products_pca import pca_of_products
 from chemores_dask.single_cell.quality import quality
 from chemores_dask.single_cell.score_states import score_states
 from chemores_dask.single_cell.scores.module_score import module_score
@@ -68,7 +70,9 @@ class CatalogueEntry:
 CATALOGUE: dict[str, CatalogueEntry] = {
     "quality": CatalogueEntry(quality, COUNTS, passes=1),
     "variable_genes": CatalogueEntry(variable_genes, COUNTS, ("batch",), passes=1),
-    "pca": CatalogueEntry(pca, COUNTS, ("regress",), passes=2),
+    "pca": CatalogueEntry(pca, COUNTS, ("regress",), passes=1),
+    "gene_products": CatalogueEntry(gene_products, COUNTS, ("fold",), passes=1),
+    "pca_of_products": CatalogueEntry(pca_of_products, RESULT),
     "module_score": CatalogueEntry(module_score, COUNTS, passes=2),
     "score_states": CatalogueEntry(score_states, RESULT),
     "cohort_cube": CatalogueEntry(cohort_cube, COUNTS, ("sample", "state"), passes=1),

@@ -46,9 +46,8 @@ from chemores_dask.store.results import open_result, write_result
 from chemores_dask.stream.shared_pass import share_passes
 
 BUDGET = "560MB"
-SMALL_BLOCKS = 2**20
 THREADS = 2
-CELLS, GENES, NONZEROS = 16_000, 2_500, 20_000_000
+CELLS, GENES, NONZEROS = 16_000, 2_500, 24_000_000
 
 Analysis = Callable[[anndata.AnnData, Path], xr.Dataset]
 
@@ -89,13 +88,6 @@ def scored(cells: anndata.AnnData) -> xr.Dataset:
     return module_score(log_normalize(cells), gene_sets(cells), method="seurat", seed=1)
 
 
-def rewritten(cells: anndata.AnnData, folder: Path) -> xr.Dataset:
-    """The cells written into another store."""
-    obs = cells.obs.drop(columns=["cell_key"], errors="ignore")
-    write_cells(anndata.AnnData(cells.X, obs=obs, var=cells.var), folder / "copy.zarr")
-    return quality(open_cells(folder / "copy.zarr"))
-
-
 def in_one_pass(cells: anndata.AnnData, folder: Path) -> xr.Dataset:
     """Three analyses that share their pass."""
     found = share_passes(
@@ -122,7 +114,6 @@ ANALYSES: dict[str, Analysis] = {
     "score_states": lambda cells, folder: score_states(scored(cells), gene_set="first"),
     "cohort_cube": lambda cells, folder: cohort_cube(cells, sample="sample", state="state"),
     "in one pass": in_one_pass,
-    "write_cells": rewritten,
 }
 
 
@@ -229,7 +220,9 @@ def main(store: Path, outcome: Path) -> None:
         found[name] = {"free": free, "limited": limited}
         if "grow" in limited:
             grow = int(limited["grow"])
-            found[name]["careless"] = in_child(lambda analysis=analysis, grow=grow: careless(analysis, store, grow=grow))
+            found[name]["careless"] = in_child(
+                lambda analysis=analysis, grow=grow: careless(analysis, store, grow=grow)
+            )
     outcome.write_text(json.dumps(found, indent=1))
 
 

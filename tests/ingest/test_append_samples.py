@@ -41,16 +41,17 @@ TRIALS = 20
 
 SMALL = {"rows_per_block": 9, "nonzeros_per_block": 80}
 OPTIONS = IngestOptions(**SMALL)
+SMALL_SHARDS = Geometry(16, 64)
 
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch):
     opened = cells_writer.CellsWriter.open.__func__
-    monkeypatch.setattr(
-        cells_writer.CellsWriter,
-        "open",
-        classmethod(lambda cls, store, genes, geometry=Geometry(16, 64): opened(cls, store, genes, geometry=geometry)),
-    )
+
+    def with_small_shards(cls, store, genes, *, geometry=SMALL_SHARDS):
+        return opened(cls, store, genes, geometry=geometry)
+
+    monkeypatch.setattr(cells_writer.CellsWriter, "open", classmethod(with_small_shards))
 
 
 @pytest.fixture
@@ -237,6 +238,7 @@ def test_append_samples__goes_on_after_an_error_and_leaves_the_store_readable(sh
     assert_same(store, tmp_path / "whole.zarr")
 
 
+@pytest.mark.slow
 def test_append_samples__survives_a_kill_at_any_change(sheet, tmp_path):
     sheet.to_csv(tmp_path / "whole.csv", index=False)
     sheet[3:].to_csv(tmp_path / "rest.csv", index=False)

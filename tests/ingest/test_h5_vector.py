@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
 import h5py
@@ -129,8 +130,6 @@ def test_read__names_a_chunk_that_cannot_be_inflated(packed: Path) -> None:
 def test_read__notices_chunks_of_another_size(packed: Path) -> None:
     with h5py.File(packed, "a") as file:
         for number, content in ((2, b"\0" * 100), (3, b"\0" * 10**6)):
-            import zlib
-
             file["v"].id.write_direct_chunk((number * 2**12,), zlib.compress(content))
     for number in (2, 3):
         with (

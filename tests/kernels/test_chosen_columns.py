@@ -10,6 +10,7 @@ from dask.base import tokenize
 
 from chemores_dask.errors import CountsError
 from chemores_dask.kernels.chosen_columns import (
+    SMALL_COUNTS,
     ChosenColumns,
     ChosenLogScale,
     chosen_width,
@@ -18,7 +19,7 @@ from chemores_dask.kernels.chosen_columns import (
     log_scale_chosen,
     select_columns_of_rows,
 )
-from chemores_dask.kernels.row_totals import SMALL_COUNTS, log_scaled_rows
+from chemores_dask.kernels.row_totals import log_scaled_rows
 
 COLUMNS = 90
 EVERY_THIRD = np.where(np.arange(COLUMNS) % 3 == 0, np.arange(COLUMNS) // 3, -1).astype(np.int32)

@@ -88,7 +88,7 @@ def test_walk_counts__gives_the_same_bits_whatever_else_is_wanted(choice):
 def test_walk__plain_and_compiled_agree(monkeypatch):
     everything = wanted(groups=True, logs=True, members=True, batches=True)
     compiled = walk_counts(example(seed=4), everything)
-    for name in ("walk", "row_summary", "flush_sums", "flush_logs"):
+    for name in ("walk", "walk_row", "longer_keys", "row_summary", "flush_sums", "flush_logs"):
         monkeypatch.setattr(count_walk, name, getattr(count_walk, name).python)
     monkeypatch.setattr(count_walk, "FIRST_LARGE", 4)
     # Sums and numbers leave their shared 64 bits many times.

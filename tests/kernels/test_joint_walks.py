@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from chemores_dask.kernels.joint_walks import JointBlock
 from chemores_dask.kernels.count_walk import Wanted
+from chemores_dask.kernels.joint_walks import JointBlock
 from chemores_dask.kernels.reduction import Reduction
 
 BLOCK = sp.csr_matrix(np.random.default_rng(0).poisson(2.0, size=(20, 6)).astype(np.int32))

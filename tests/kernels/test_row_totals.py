@@ -62,5 +62,3 @@ def test_log_scale__plain_and_compiled_agree():
     row_totals.log_scale(block.data, block.indptr, 1e4, compiled)
     row_totals.log_scale.python(block.data, block.indptr, 1e4, plain)
     np.testing.assert_allclose(compiled, plain, rtol=1e-15)
-
-

@@ -32,6 +32,7 @@ from chemores_dask.store.cells_writer import CellsWriter
 from chemores_dask.store.layout import GROUP_FILE, Geometry
 from chemores_dask.store.patients import write_patients
 from chemores_dask.store.results import list_results
+from chemores_dask.testing.examples import EXAMPLES, make_noun
 from chemores_dask.testing.nouns import tiny_patients
 from chemores_dask.workflow.events import StepStarted
 from chemores_dask.workflow.pipeline_file import read_pipeline
@@ -125,6 +126,13 @@ def make_small() -> None:
     for module in [module for module in sys.modules.values() if getattr(module, "open_cells", None) is opened]:
         module.open_cells = open_small
     dask.config.set(scheduler="threads", num_workers=THREADS)
+
+
+def warm_up():
+    """Call every analysis once, so that children find kernels compiled; nothing here starts threads, which a fork would lose."""
+    with dask.config.set(scheduler="synchronous"):
+        for example in [example for example in EXAMPLES if f'analysis = "{example.name}"' in PIPELINE]:
+            example.call(make_noun(example)).compute()
 
 
 class Child:
@@ -255,6 +263,8 @@ def main():
     files = folder / "files"
     design = replace(SimulationDesign.tiny(), patients=3, cells_per_sample=70)
     store, out = folder / "cohort.zarr", folder / "out"
+
+    warm_up()
 
     def prepare(tell):
         simulate(files, design=design, seed=1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from types import SimpleNamespace
+
 import anndata
 import dask
 import dask.array as da
@@ -11,9 +14,17 @@ import pytest
 import scanpy
 import scipy.sparse as sp
 
-from chemores_dask.errors import BlockTooLargeError, GeneMismatchError, InputError, MissingVariableError, ParameterError
+from chemores_dask.errors import (
+    BlockTooLargeError,
+    GeneMismatchError,
+    InputError,
+    MissingVariableError,
+    ParameterError,
+    StagingSpaceError,
+)
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.stream import as_rows
+from chemores_dask.stream.staging import staging_folder
 
 CELLS, GENES = 200, 40
 
@@ -44,6 +55,10 @@ def cells():
     obs["constant"] = 3.0
     var = pd.DataFrame(index=[f"gene{i}" for i in range(GENES)])
     return anndata.AnnData(log_normalized(counts), obs=obs, var=var)
+
+
+def unstaged(rows, *, store):
+    return SimpleNamespace(passing=rows, complete=lambda: rows)
 
 
 def in_blocks(cells, size):
@@ -123,6 +138,36 @@ def test_pca__does_not_depend_on_blocks(cells, size):
     cut = pca(in_blocks(cells, size), components=5, regress=["cycle"])
     np.testing.assert_allclose(cut["pca_scores"], whole["pca_scores"], atol=1e-10)
     np.testing.assert_allclose(cut["pca_loadings"], whole["pca_loadings"], atol=1e-10)
+
+
+@pytest.mark.parametrize("settings", [{"regress": ["cycle", "batch"]}, {"scale": True}, {"genes": ["gene3"]}])
+def test_pca__reads_staged_genes_with_the_same_bits(cells, settings, monkeypatch):
+    components = 1 if "genes" in settings else 5
+    staged = pca(in_blocks(cells, 33), components=components, **settings)
+    monkeypatch.setattr("chemores_dask.single_cell.pca.stage_rows", unstaged)
+    again = pca(in_blocks(cells, 33), components=components, **settings)
+    assert staged.compute().identical(again.compute())
+
+
+def test_pca__stages_only_what_is_not_in_memory(cells, tmp_path):
+    with staging_folder(tmp_path):
+        pca(cells, components=2).compute()
+        assert list(tmp_path.iterdir()) == []
+        pca(in_blocks(cells, 50), components=2).compute()
+        assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_pca__has_the_same_bits_in_processes(cells):
+    found = pca(in_blocks(cells, 33), components=4).compute()
+    with dask.config.set(scheduler="processes", num_workers=2):
+        other = pca(in_blocks(cells, 33), components=4).compute()
+    assert found.identical(other)
+
+
+def test_pca__says_where_the_disk_is_full(cells, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    with staging_folder(tmp_path), pytest.raises(StagingSpaceError, match="Free some space, or name another folder"):
+        pca(in_blocks(cells, 33), components=2)
 
 
 def test_pca__takes_empty_blocks(cells):

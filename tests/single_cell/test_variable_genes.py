@@ -326,6 +326,8 @@ def test_variable_genes__takes_no_genes():
 def test_variable_genes__seurat_agrees_to_the_stated_tolerance(chunks, batch):
     cells = example()
     whole = variable_genes(log_normalize(cells), method="seurat", genes=30, batch=batch)
-    cut = variable_genes(log_normalize(lazy(cells, lambda block: block, chunks)), method="seurat", genes=30, batch=batch)
+    cut = variable_genes(
+        log_normalize(lazy(cells, lambda block: block, chunks)), method="seurat", genes=30, batch=batch
+    )
     for name in whole.data_vars:
         np.testing.assert_allclose(cut[name], whole[name], rtol=1e-10, atol=1e-10, err_msg=name)

@@ -124,5 +124,5 @@ def test_read_cells__refuses_cells_that_were_replaced_meanwhile(tmp_path, monkey
         return real(*given, **named)
 
     monkeypatch.setattr(cell_choice, "read_windows", replaced)
-    with pytest.raises(StoreError, match="were replaced.*now others"):
+    with pytest.raises(StoreError, match=r"were replaced.*now others"):
         read_cells(store, [1])

@@ -16,9 +16,10 @@ from chemores_dask.errors import (
     MissingVariableError,
     ParameterError,
     SchemaVersionError,
+    StoreError,
     StoreNotFoundError,
 )
-from chemores_dask.store.cells import RowReader, fitting_rows, open_cells, read_columns
+from chemores_dask.store.cells import RowReader, fitting_rows, open_cells, read_columns, same_content
 from chemores_dask.store.layout import SCHEMA_ATTRIBUTE, writable_root
 from chemores_dask.store.sharded_csr import shard_file
 from tests.store.sources import all_counts, all_obs, make_blocks, write_stream
@@ -154,3 +155,32 @@ def test_open_cells__names_file_and_sample_of_a_damaged_shard(tmp_path):
     with pytest.raises(ChecksumError, match=r"data/c/0' \(samples: s0\) fails its checksum"):
         cells.X.compute()
     assert cells[40:].X.compute().shape == (14, 12)
+
+
+def test_open_cells__reads_no_cells_but_those_that_were_opened(tmp_path):
+    store = write_stream(tmp_path / "c.zarr", make_blocks())
+    cells = open_cells(store, rows_per_block=10)
+    other = write_stream(tmp_path / "other.zarr", make_blocks(seed=3))
+    (store / "cells").rename(tmp_path / "away")
+    with pytest.raises(StoreError, match=r"were replaced: opened as \w+, now being written; open the cells again"):
+        cells.X.compute()
+    (other / "cells").rename(store / "cells")
+    with pytest.raises(StoreError, match="were replaced"):
+        cells.X.compute()
+    (store / "ledger").rename(tmp_path / "old_ledger")
+    (other / "ledger").rename(store / "ledger")
+    assert np.array_equal(open_cells(store).X.compute().toarray(), all_counts(make_blocks(seed=3)))
+
+
+def test_same_content__calls_damage_of_replaced_cells_a_replacement(tmp_path):
+    store = write_stream(tmp_path / "c.zarr", make_blocks())
+    content = open_cells(store).uns["content"]
+
+    def read_while_replaced():
+        with same_content(store / "cells", content):
+            (store / "cells").rename(tmp_path / "away")
+            message = "lost"
+            raise ChecksumError(message)
+
+    with pytest.raises(StoreError, match="were replaced"):
+        read_while_replaced()

@@ -52,7 +52,9 @@ def test_write_h5_matrix__gives_the_same_file_every_time(tmp_path, counts, monke
 def test_write_zarr_matrix__reads_back(tmp_path, counts, geometry):
     group = zarr.create_group(tmp_path / "a.zarr", zarr_format=3)
     blocks = [counts[:33], counts[33:]]
-    write_zarr_matrix(group, tmp_path / "a.zarr", blocks, row_nonzeros=np.diff(counts.indptr), genes=40, geometry=geometry)
+    write_zarr_matrix(
+        group, tmp_path / "a.zarr", blocks, row_nonzeros=np.diff(counts.indptr), genes=40, geometry=geometry
+    )
     assert (read_elem(zarr.open_group(tmp_path / "a.zarr", mode="r")) != counts).nnz == 0
 
 

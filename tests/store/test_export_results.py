@@ -67,7 +67,7 @@ def test_choose_results__passes_over_unfinished_ones(store):
 
 def test_choose_results__refuses_what_is_out_of_date(store):
     mark(keep(store), stale={"date": "2026-01-05", "reason": "P1 was withdrawn"})
-    with pytest.raises(IncompleteResultError, match="P1 was withdrawn.*run the pipeline again"):
+    with pytest.raises(IncompleteResultError, match=r"P1 was withdrawn.*run the pipeline again"):
         choose_results(store, ["scores"])
 
 
@@ -125,7 +125,8 @@ def test_write_large__gives_what_attach_gives(store, place, monkeypatch, name, o
 
 def test_write_large__takes_no_cells(store, place, monkeypatch):
     result = xr.Dataset(
-        {"pca_scores": (("cell", "component"), np.ones((54, 2)))}, coords={"cell": open_cells(store).obs_names.to_numpy()}
+        {"pca_scores": (("cell", "component"), np.ones((54, 2)))},
+        coords={"cell": open_cells(store).obs_names.to_numpy()},
     )
     write_result(result, store, step="pca", fingerprint="f")
     monkeypatch.setattr(datasets, "LAZY_BYTES", 0)

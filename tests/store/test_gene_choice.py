@@ -53,7 +53,7 @@ def test_read_genes__gives_any_genes_of_any_matrix(tmp_path_factory, tile, chunk
 def test_read_genes__needs_the_copy_unless_a_full_pass_is_allowed(tmp_path):
     blocks = make_blocks()
     store = write_stream(tmp_path / "c.zarr", blocks)
-    with pytest.raises(IncompleteStoreError, match="There is none; run: chemores by-gene .*full_pass=True"):
+    with pytest.raises(IncompleteStoreError, match=r"There is none; run: chemores by-gene .*full_pass=True"):
         read_genes(store, ["GENE3"])
     found = read_genes(store, ["GENE7", "GENE3"], full_pass=True)
     assert np.array_equal(found.X.toarray(), all_counts(blocks)[:, [7, 3]])
@@ -91,7 +91,7 @@ def test_read_genes__finds_every_kind_of_damage(stored, array):
     file = store / "cells_by_gene" / array / "c" / str(number)
     whole = file.read_bytes()
     names = [f"GENE{gene}" for gene in range(counts.shape[1])]
-    rows = "cells {:,} to {:,}".format(plan.rows(1)[0], plan.rows(1)[1] - 1)
+    rows = f"cells {plan.rows(1)[0]:,} to {plan.rows(1)[1] - 1:,}"
     for position in range(0, len(whole), 5):
         damaged = bytearray(whole)
         damaged[position] ^= 16

@@ -28,7 +28,9 @@ def stored(tmp_path, small_tiles):
 
 
 def files_of(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def test_write_gene_copy__holds_the_counts_tile_by_tile(stored):

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from chemores_dask.errors import IncompleteStoreError, InputError, StoreError
-from chemores_dask.store import revision
+from chemores_dask.store import result_cuts, revision, row_removal
 from chemores_dask.store.cells import open_cells
 from chemores_dask.store.layout import JOURNAL, REVISION
 from chemores_dask.store.patients import write_patients
@@ -46,6 +46,7 @@ def undated(folder):
     }
 
 
+@pytest.mark.slow
 def test_commit__withdrawal_survives_a_kill_at_any_change(store, tmp_path):
     processes = DyingProcesses()
     shutil.copytree(store, tmp_path / "done.zarr")
@@ -95,19 +96,27 @@ def test_roll_forward__is_done_by_whoever_writes_next(store, tmp_path, monkeypat
     assert not (store / REVISION).exists()
 
 
-@pytest.mark.parametrize("failing", ["hardlink_to", "rename"])
+@pytest.mark.parametrize("failing", ["hardlink_to", "rename", "write_shard", "write_dataset"])
 def test_withdrawal__survives_a_full_disk(store, monkeypatch, failing):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     before = revision_calls.read(store)
+    owner = {"write_shard": row_removal, "write_dataset": result_cuts}.get(failing, Path)
     with monkeypatch.context() as patched:
-        patched.setattr(Path, failing, full)
+        patched.setattr(owner, failing, full)
         with pytest.raises(OSError, match="No space left"):
             revision_calls.withdraw(store)
     assert failing == "rename" or revision_calls.read(store) == before
     assert revision_calls.withdraw(store) == 72
     assert open_cells(store).n_obs == 72
+
+
+def test_commit__leaves_no_wrong_number_to_who_had_opened_the_store(store):
+    opened = open_cells(store, rows_per_block=20)
+    withdraw_patients(store, patients=["p1"])
+    with pytest.raises(StoreError, match="open the cells again"):
+        opened.X.compute()
 
 
 def test_link_or_copy__copies_where_links_are_impossible(tmp_path, monkeypatch):

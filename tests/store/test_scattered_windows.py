@@ -27,7 +27,8 @@ def test_read_windows__gives_any_windows_in_the_order_asked_for(tmp_path_factory
     codecs = None if ours else plain_codecs()[:1]
     arrays = [some_counts(240, seed=seed) + 1 for seed in (1, 2)]
     paths = [
-        write_array(folder / str(n), array, chunk=chunk, shard=chunk * chunks, codecs=codecs) for n, array in enumerate(arrays)
+        write_array(folder / str(n), array, chunk=chunk, shard=chunk * chunks, codecs=codecs)
+        for n, array in enumerate(arrays)
     ]
     starts = np.array([start for start, _ in windows], dtype=np.int64)
     stops = starts + np.array([size for _, size in windows], dtype=np.int64)

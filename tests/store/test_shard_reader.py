@@ -47,7 +47,9 @@ def some_counts(size, *, seed=0):
 )
 def test_read_part__gives_any_window_of_any_geometry(tmp_path_factory, chunk, chunks, size, pipeline, data):
     values = some_counts(size, seed=size)
-    folder = write_array(tmp_path_factory.mktemp("a") / "x", values, chunk=chunk, shard=chunk * chunks, pipeline=pipeline)
+    folder = write_array(
+        tmp_path_factory.mktemp("a") / "x", values, chunk=chunk, shard=chunk * chunks, pipeline=pipeline
+    )
     files = array_files(folder)
     assert (files.length, files.per_file, files.chunk, files.sharded) == (size, chunk * chunks, chunk, True)
     for _ in range(3):
@@ -83,7 +85,14 @@ def test_read_part__reads_chunks_in_any_order_and_absent_ones(tmp_path):
     values[20:24] = 7
     folder = tmp_path / "x"
     zarr.create_array(
-        folder, shape=(64,), chunks=(8,), shards=(64,), dtype="i4", compressors=count_codecs(), fill_value=0, zarr_format=3
+        folder,
+        shape=(64,),
+        chunks=(8,),
+        shards=(64,),
+        dtype="i4",
+        compressors=count_codecs(),
+        fill_value=0,
+        zarr_format=3,
     )
     with zarr.config.set({"array.write_empty_chunks": False}):
         zarr.open_array(folder, mode="r+")[:] = values
@@ -150,7 +159,9 @@ def test_read_part__serves_many_threads(tmp_path):
 
     def read(number):
         start.wait()
-        return all(np.array_equal(read_part(files, n, n + 9000), values[n : n + 9000]) for n in range(number, 40000, 3571))
+        return all(
+            np.array_equal(read_part(files, n, n + 9000), values[n : n + 9000]) for n in range(number, 40000, 3571)
+        )
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(read, range(8)))

@@ -45,7 +45,9 @@ def analyses(cells):
     }
 
 
-@pytest.mark.parametrize("names", [("quality", "cube"), ("quality", "chosen"), ("quality", "cube", "chosen", "other cube")])
+@pytest.mark.parametrize(
+    "names", [("quality", "cube"), ("quality", "chosen"), ("quality", "cube", "chosen", "other cube")]
+)
 def test_join_passes__gives_every_analysis_the_bits_it_has_alone(cells, names, monkeypatch):
     chosen = {name: analyses(cells)[name] for name in names}
     alone = {name: analysis() for name, analysis in chosen.items()}

@@ -40,6 +40,8 @@ def test_plan_rows__counts_the_block_that_was_read_beside_what_is_made_of_it():
     assert straight.task_bytes == straight.block_bytes
     logarithms = plan_rows(counts.astype("float32"), nonzeros_per_block=2500 * 50, **known)
     assert logarithms.task_bytes == 2 * 2500 * 50 * 8 + 4 * 2501
+    hungry = plan_rows(counts.astype("float32"), nonzeros_per_block=2500 * 50, **{**known, "kernel_bytes": 20})
+    assert hungry.task_bytes == 2500 * 50 * (8 + 20) + 4 * 2501
     half = plan_rows(counts[::2], nonzeros_per_block=2500 * 50, **known)
     assert half.task_bytes == (2500 + 1250) * 50 * 8 + 4 * 1251
 
@@ -48,12 +50,9 @@ def test_plan_rows__counts_the_states_that_wait():
     def waiting(blocks):
         few = {"nonzeros_per_row": 1, "state_bytes": 10**6}
         made = plan_rows(rows(cells=blocks, block=1), **few)
-        return made.held_bytes - resident_bytes()
+        return made.waiting_bytes
 
-    fixed = planning.FIRST_PASS_BYTES
-    assert waiting(1) == pytest.approx(fixed, abs=10**6)
-    assert waiting(8) == pytest.approx(fixed + 7 * 10**6, abs=10**6)
-    assert waiting(60) == pytest.approx(fixed + 14 * 10**6, abs=10**6)
+    assert [waiting(blocks) for blocks in (1, 8, 60)] == [0, 7 * 10**6, 14 * 10**6]
 
 
 def test_plan_rows__counts_threads_but_no_more_than_blocks():

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from distributed import Client, LocalCluster
 
-from chemores_dask.errors import PipelineFileError, StepFailedError
+from chemores_dask.errors import ParameterError, PipelineFileError, StepFailedError
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.variable_genes import variable_genes
 from chemores_dask.store.cells import open_cells
@@ -243,4 +243,20 @@ def test_run_pipeline__refuses_a_misspelled_column_before_anything_runs(read, st
     broken = read(pipeline_text.replace('covariates = ["age"]', 'covariates = ["agee"]'))
     with pytest.raises(PipelineFileError, match=r"'covariates' of step 'model'.*'agee'.*Did you mean age"):
         run(broken, store, tmp_path)
+    assert list_results(store) == []
+
+
+def test_run_pipeline__holds_a_budget_and_bills_what_was_predicted(read, store, tmp_path):
+    record = run(read(), store, tmp_path, memory="3GB")
+    assert record.memory_budget_bytes == 3 * 10**9
+    assert 0 < record.bill.predicted_memory_bytes <= 3 * 10**9
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["memory_budget_bytes"] == 3 * 10**9
+    assert record.bill.predicted_memory_bytes == max(step.bill.predicted_memory_bytes for step in record.steps)
+
+
+def test_run_pipeline__refuses_a_budget_that_is_too_small_or_none(read, store, tmp_path):
+    with pytest.raises(ParameterError, match="such as 4GB"):
+        run(read(), store, tmp_path, memory="plenty")
+    with pytest.raises(StepFailedError, match="a budget of at least"):
+        run(read(), store, tmp_path, memory="10MB")
     assert list_results(store) == []

@@ -24,6 +24,9 @@ from chemores_dask.stream import check_fits, compute, map_rows, reduce_rows
 
 ALGORITHM_REVISION = 1
 
+KERNEL_BYTES = 16
+"""Of memory for each stored value: numpy sums columns through copies of columns and values, 8 bytes each."""
+
 RESULT = declare(
     Variable(
         "cell_score",
@@ -138,9 +141,9 @@ def module_score(
     check_between(minimum_share, parameter="minimum_share", caller="module_score", minimum=0.0, maximum=1.0)
     known = frozenset(names)
     used = [_measured(gene_set, known, minimum_share=minimum_share) for gene_set in gene_sets]
-    rows, plan = planned_rows(cells, caller="module_score")
+    rows, plan = planned_rows(cells, caller="module_score", kernel_bytes=KERNEL_BYTES)
     state_bytes = 8 * max(max(rows.chunks[0]) * len(used), len(names))
-    check_fits(replace(plan, task_bytes=plan.task_bytes + 2 * state_bytes))
+    check_fits(replace(plan, task_bytes=plan.task_bytes + 2 * state_bytes, state_bytes=state_bytes))
     means = _gene_means(rows)
     chooser = _seurat_controls if method == "seurat" else _scanpy_controls
     choose = chooser(names, means, bins=bins, controls=controls, seed=seed)
