@@ -51,13 +51,19 @@ def build() -> Path:
     rooms = ("arrayIO", "matrixTransforms", "matrixUtils", "matrixIterators", "simd", "simd/bp128")
     files = [file for room in rooms for file in sorted((core / room).glob("*.cpp")) if file.stem not in LEFT_OUT]
     files += [source / "vendor" / "highway" / "hwy" / f"{name}.cc" for name in HIGHWAY]
-    included = [core, source / "vendor" / "highway", source / "vendor", *(Path(each) for each in HEADERS if Path(each).is_dir())]
+    included = [
+        core,
+        source / "vendor" / "highway",
+        source / "vendor",
+        *(Path(each) for each in HEADERS if Path(each).is_dir()),
+    ]
     command = [compiler, *FLAGS, *(f"-I{each}" for each in included)]
     with ThreadPoolExecutor(BUILD_THREADS) as pool:
         objects = list(pool.map(lambda file: _compiled(command, file), files))
     linked = [f"-L{each}" for each in LIBRARIES if Path(each).is_dir()]
     subprocess.run(
-        [*command, str(SOURCE), *map(str, objects), *linked, "-lhdf5", "-lz", "-lpthread", "-o", str(program())], check=True
+        [*command, str(SOURCE), *map(str, objects), *linked, "-lhdf5", "-lz", "-lpthread", "-o", str(program())],
+        check=True,
     )
     return program()
 

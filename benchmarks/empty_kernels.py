@@ -1,8 +1,8 @@
 """What a pass costs before any count is read: tasks, size of the graph, and seconds of the scheduler, on kernels that do nothing.
 
 ``python -m benchmarks.empty_kernels 10000000 100000000`` builds the graphs of the chain from store to principal components for a store
-of that many cells and 10,000 patients, with a reader that returns an empty block of the right height, and runs them on threads and on
-a local cluster of two workers. It writes ``benchmarks/results/empty_kernels.tsv``.
+of that many cells and 10,000 patients, in blocks as open_cells makes them, with a reader that returns an empty block of the right
+height, and runs them on threads and on a local cluster of two workers. It writes ``benchmarks/results/empty_kernels.tsv``.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from distributed import Client, LocalCluster
 
 from benchmarks.machine import load, machine
 from chemores_dask.kernels.reduction import Reduction
+from chemores_dask.store.layout import NONZEROS_PER_BLOCK
 from chemores_dask.stream import map_rows, reduce_rows
 
 RESULTS = Path(__file__).parent / "results" / "empty_kernels.tsv"
 GENES = 20_000
 NONZEROS_PER_CELL = 1_760
-NONZEROS_PER_BLOCK = 2**24
 PATIENTS = 10_000
 COMPONENTS = 50
 WORKERS = 2
@@ -115,6 +115,7 @@ def measure(cells: int, client: Client | None) -> list[dict[str, Any]]:
     for name in graphs(1_000):
         row: dict[str, Any] = {
             "cells": cells,
+            "counts_per_block": NONZEROS_PER_BLOCK,
             "pass": name,
             "scheduler": "threads" if client is None else f"distributed, {WORKERS} workers",
             "load": load(),
@@ -138,7 +139,9 @@ def measure(cells: int, client: Client | None) -> list[dict[str, Any]]:
 def main() -> None:
     """Measure the sizes given on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sizes", nargs="*", type=int, default=(1_000_000, 10_000_000, 100_000_000), help="numbers of cells")
+    parser.add_argument(
+        "sizes", nargs="*", type=int, default=(1_000_000, 10_000_000, 100_000_000), help="numbers of cells"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="table to write")
     given = parser.parse_args()
     rows = [row for cells in given.sizes for row in measure(cells, None)]

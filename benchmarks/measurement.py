@@ -82,14 +82,17 @@ def measure(job: Job, folder: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.one_step", job.step, str(folder), str(job.cells)]
     before, started = load(), time.perf_counter()
     row: dict[str, Any] = {"step": job.step, "cells": job.cells, "load": before}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=CHECKOUT) as process:
-        with TreeMemory(process.pid) as memory:
-            try:
-                printed, complaints = process.communicate(timeout=job.seconds)
-            except subprocess.TimeoutExpired:
-                _end_tree(process.pid)
-                process.communicate()
-                return {**row, "status": TOO_LONG, "wall": time.perf_counter() - started, "why": f"> {job.seconds:.0f} s"}
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=CHECKOUT) as process,
+        TreeMemory(process.pid) as memory,
+    ):
+        try:
+            printed, complaints = process.communicate(timeout=job.seconds)
+        except subprocess.TimeoutExpired:
+            _end_tree(process.pid)
+            process.communicate()
+            why = f"took more than {job.seconds:.0f} s"
+            return {**row, "status": TOO_LONG, "wall": time.perf_counter() - started, "why": why}
     wall = time.perf_counter() - started
     if process.returncode:
         status = ABSENT if process.returncode == ABSENT_RETURN_CODE else FAILED
@@ -124,7 +127,10 @@ class Notebook:
 
     def finished(self, job: Job) -> bool:
         """Whether this was measured before."""
-        return any(row["step"] == job.step and str(row["cells"]) == str(job.cells) and row["status"] == DONE for row in self.rows)
+        return any(
+            row["step"] == job.step and str(row["cells"]) == str(job.cells) and row["status"] == DONE
+            for row in self.rows
+        )
 
     def add(self, row: dict[str, Any]) -> None:
         """Keep a measurement."""
@@ -134,5 +140,9 @@ class Notebook:
 
     def find(self, step: str, cells: int | str) -> dict[str, Any] | None:
         """The latest finished measurement of a step at a size."""
-        found = [row for row in self.rows if row["step"] == step and str(row["cells"]) == str(cells) and row["status"] == DONE]
+        found = [
+            row
+            for row in self.rows
+            if row["step"] == step and str(row["cells"]) == str(cells) and row["status"] == DONE
+        ]
         return found[-1] if found else None

@@ -35,7 +35,13 @@ def requirements(notebook: Notebook, *, sizes: Sequence[int], tiled: int) -> lis
 
 
 def _row(work: str, cells: object, required: str, reached: str, *, met: bool | None) -> Row:
-    return {"work": work, "cells": cells, "required": required, "reached": reached, "met": "-" if met is None else "yes" if met else "no"}
+    return {
+        "work": work,
+        "cells": cells,
+        "required": required,
+        "reached": reached,
+        "met": "-" if met is None else "yes" if met else "no",
+    }
 
 
 def _passes(notebook: Notebook, cells: int) -> list[Row]:
@@ -46,7 +52,9 @@ def _passes(notebook: Notebook, cells: int) -> list[Row]:
     ratio = full["seconds"] / bare["seconds"]
     decode = bare["facts"]["nonzeros"] / bare["seconds"] / MILLION
     return [
-        _row("one full pass", cells, ">= 80 M nnz/s", f"{speed:.0f} M nnz/s (bare decode {decode:.0f})", met=speed >= 80),
+        _row(
+            "one full pass", cells, ">= 80 M nnz/s", f"{speed:.0f} M nnz/s (bare decode {decode:.0f})", met=speed >= 80
+        ),
         _row("full pass over bare decode", cells, "<= 1.5", f"{ratio:.2f}", met=ratio <= 1.5),
     ]
 
@@ -60,7 +68,13 @@ def _chain(notebook: Notebook, cells: int) -> list[Row]:
     large = cells >= 1_000_000
     passes = row["facts"].get("rows_decoded", 0) / cells
     return [
-        _row("store to PCA, seconds", cells, f"<= {limit:.0f} s" if large else "-", f"{seconds:.1f} s", met=seconds <= limit if large else None),
+        _row(
+            "store to PCA, seconds",
+            cells,
+            f"<= {limit:.0f} s" if large else "-",
+            f"{seconds:.1f} s",
+            met=seconds <= limit if large else None,
+        ),
         _row("store to PCA, peak memory", cells, "< 3 GB", f"{memory:.2f} GB", met=memory < 3),
         _row("store to PCA, passes over the counts", cells, "<= 2", f"{passes:.2f}", met=passes <= 2.01),
     ]
@@ -84,7 +98,9 @@ def _steps(notebook: Notebook, cells: int) -> list[Row]:
     rows = []
     for title, module in rivals.items():
         for step in STEPS:
-            rows += _against(notebook, cells, title=title, ours=f"ours.{step}", theirs=f"{module}.{step}", memory=title == "BPCells")
+            rows += _against(
+                notebook, cells, title=title, ours=f"ours.{step}", theirs=f"{module}.{step}", memory=title == "BPCells"
+            )
     rows += _against(notebook, cells, title="SnapATAC2", ours="ours.group_sums", theirs="snapatac.group_sums")
     rows += _against(notebook, cells, title="SnapATAC2 (embedding)", ours="ours.pca", theirs="snapatac.embedding")
     return rows
@@ -99,18 +115,31 @@ def _against(notebook: Notebook, cells: int, *, title: str, ours: str, theirs: s
     rows = [_row(f"{name} against {title}", cells, "faster", seconds, met=own["seconds"] < other["seconds"])]
     if memory:
         held = f"{own['peak_bytes'] / GB:.2f} GB against {other['peak_bytes'] / GB:.2f} GB"
-        rows.append(_row(f"memory of {name} against {title}", cells, "at most", held, met=own["peak_bytes"] <= other["peak_bytes"]))
+        rows.append(
+            _row(
+                f"memory of {name} against {title}",
+                cells,
+                "at most",
+                held,
+                met=own["peak_bytes"] <= other["peak_bytes"],
+            )
+        )
     return rows
 
 
 def _ingest(notebook: Notebook, cells: int) -> list[Row]:
     rows = []
-    for step, title, speed in (("inputs.ingest_tenx", "10x .h5 (gzip)", 8), ("inputs.ingest_h5ad", ".h5ad, uncompressed", 25)):
+    for step, title, speed in (
+        ("inputs.ingest_tenx", "10x .h5 (gzip)", 8),
+        ("inputs.ingest_h5ad", ".h5ad, uncompressed", 25),
+    ):
         found = notebook.find(step, cells)
         if found is not None:
             reached = found["facts"]["nonzeros"] / found["seconds"] / MILLION
             memory = found["peak_bytes"] / GB
-            rows.append(_row(f"ingest of {title}", cells, f">= {speed} M nnz/s", f"{reached:.1f} M nnz/s", met=reached >= speed))
+            rows.append(
+                _row(f"ingest of {title}", cells, f">= {speed} M nnz/s", f"{reached:.1f} M nnz/s", met=reached >= speed)
+            )
             rows.append(_row(f"memory of ingest of {title}", cells, "< 3 GB", f"{memory:.2f} GB", met=memory < 3))
     return rows
 
@@ -135,10 +164,20 @@ def _access(notebook: Notebook, cells: int) -> list[Row]:
         seconds = gene["facts"]["seconds_per_gene"]
         rows.append(_row("one gene across all cells", cells, "<= 1 s", f"{seconds:.3f} s", met=seconds <= 1))
     if random is not None:
-        rows.append(_row("10,000 random cells", cells, "<= 2 s", f"{random['seconds']:.2f} s", met=random["seconds"] <= 2))
+        rows.append(
+            _row("10,000 random cells", cells, "<= 2 s", f"{random['seconds']:.2f} s", met=random["seconds"] <= 2)
+        )
     if copied is not None and bare is not None:
         ratio, memory = copied["seconds"] / bare["seconds"], copied["peak_bytes"] / GB
-        rows.append(_row("gene-major copy over bare decode", cells, "<= 4", f"{ratio:.2f} ({copied['seconds']:.1f} s)", met=ratio <= 4))
+        rows.append(
+            _row(
+                "gene-major copy over bare decode",
+                cells,
+                "<= 4",
+                f"{ratio:.2f} ({copied['seconds']:.1f} s)",
+                met=ratio <= 4,
+            )
+        )
         rows.append(_row("memory of the gene-major copy", cells, "< 3 GB", f"{memory:.2f} GB", met=memory < 3))
     return rows
 
@@ -149,10 +188,16 @@ def _workers(notebook: Notebook, cells: int) -> list[Row]:
     rows = []
     if one is not None and two is not None:
         gain = one["seconds"] / two["seconds"]
-        rows.append(_row("two worker processes against one", cells, ">= 1.7 times", f"{gain:.2f} times", met=gain >= 1.7))
+        rows.append(
+            _row("two worker processes against one", cells, ">= 1.7 times", f"{gain:.2f} times", met=gain >= 1.7)
+        )
     if two is not None and threads is not None:
         ratio = two["seconds"] / threads["seconds"]
-        rows.append(_row("local cluster over threads", cells, "<= 1.2", f"{ratio:.2f} ({two['seconds']:.1f} s)", met=ratio <= 1.2))
+        rows.append(
+            _row(
+                "local cluster over threads", cells, "<= 1.2", f"{ratio:.2f} ({two['seconds']:.1f} s)", met=ratio <= 1.2
+            )
+        )
     return rows
 
 
@@ -207,7 +252,9 @@ def _same_genes(cells: int, other_name: str, own: dict[str, Any], other: dict[st
 def _same_variance(cells: int, other_name: str, own: dict[str, Any], other: dict[str, Any]) -> Row:
     first, second = np.array(own["variance"]), np.array(other["variance"])
     apart = float(np.max(np.abs(first - second) / first))
-    return _row(f"same variance of components as {other_name}", cells, "<= 1e-3 apart", f"{apart:.1e}", met=apart <= 1e-3)
+    return _row(
+        f"same variance of components as {other_name}", cells, "<= 1e-3 apart", f"{apart:.1e}", met=apart <= 1e-3
+    )
 
 
 _JUDGES: dict[tuple[str, str], Callable[[int, str, dict[str, Any], dict[str, Any]], Row]] = {

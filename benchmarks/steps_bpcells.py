@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import anndata
@@ -35,7 +36,7 @@ def convert(place: Place, clock: Clock) -> None:
     borders = np.linspace(0, cells.n_obs, number + 1).astype(int)
     file = work / "part.h5ad"
     with clock("convert"):
-        for part, (first, last) in enumerate(zip(borders[:-1], borders[1:], strict=True)):
+        for part, (first, last) in enumerate(pairwise(borders)):
             matrix = cells.X[first:last].compute().astype(np.float32)
             anndata.AnnData(X=matrix).write_h5ad(file)
             _run("convert", [str(work / f"part{part:04d}"), str(file)])
@@ -80,7 +81,9 @@ def module_score(place: Place, clock: Clock) -> None:
     weights = []
     for number, line in enumerate((place.files / "gene_sets.gmt").read_text().splitlines()):
         members = names.isin(line.split("\t")[2:])
-        controls = np.random.default_rng(number).choice(np.flatnonzero(~members), min(100 * members.sum(), len(names) // 2))
+        controls = np.random.default_rng(number).choice(
+            np.flatnonzero(~members), min(100 * members.sum(), len(names) // 2)
+        )
         row = np.zeros(len(names))
         row[controls] = -1 / max(len(controls), 1)
         row[members] = 1 / max(members.sum(), 1)
@@ -116,7 +119,9 @@ def _run(step: str, arguments: list[str]) -> dict[str, float]:
     built = program()
     if not built.is_file():
         give_up("BPCells is not built (python -m benchmarks.build_bpcells)")
-    finished = subprocess.run([str(built), step, *arguments], capture_output=True, text=True, check=False, env=os.environ)
+    finished = subprocess.run(
+        [str(built), step, *arguments], capture_output=True, text=True, check=False, env=os.environ
+    )
     if finished.returncode:
         message = f"BPCells failed: {finished.stderr.strip()}"
         raise RuntimeError(message)

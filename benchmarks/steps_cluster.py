@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib import import_module
 
 import psutil
 from distributed import Client, LocalCluster
@@ -29,15 +29,8 @@ def _on_workers(place: Place, clock: Clock, *, workers: int) -> None:
         Client(cluster) as client,
     ):
         warm = place.folder.parent / WARM
-        client.run(_warm, str(warm))
+        client.run(import_module, "chemores_dask.single_cell.pca")
         chain(Place(warm, cells_of(warm)), Clock())
         before = psutil.Process().memory_info().rss
         chain(place, clock)
         clock.facts["driver_bytes_before"] = before
-
-
-def _warm(folder: str) -> None:
-    """In a worker: import what it will need."""
-    from distributed import worker_client  # noqa: F401, PLC0415 - an import in the process of the worker
-
-    assert Path(folder).is_dir()

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 
 import chemores_dask as cd
 from benchmarks.absent import need_doors
@@ -23,7 +22,6 @@ STATES = 20
 CELLS_PER_SAMPLE = 1_000
 FINGERPRINT = "0" * 12
 RANDOM_CELLS = 10_000
-FEWEST_CELLS = 100
 
 
 def rows_of_block(rows: object, columns: object) -> int:
@@ -89,7 +87,9 @@ def quality(place: Place, clock: Clock) -> None:
     """Totals, detected genes and shares of gene groups."""
     _forget(place.store, "quality")
     with clock("quality"):
-        cd.write_result(cd.quality(cd.open_cells(place.store)), place.store, step="bench_quality", fingerprint=FINGERPRINT)
+        cd.write_result(
+            cd.quality(cd.open_cells(place.store)), place.store, step="bench_quality", fingerprint=FINGERPRINT
+        )
 
 
 def group_sums(place: Place, clock: Clock) -> None:
@@ -189,8 +189,3 @@ def keep_check(place: Place, name: str, **values: object) -> None:
 
 def _forget(store: Path, step: str) -> None:
     shutil.rmtree(store / "results" / f"bench_{step}", ignore_errors=True)
-
-
-def results_of(store: Path, step: str) -> xr.Dataset:
-    """A result written by a step."""
-    return cd.open_result(store, step=f"bench_{step}", fingerprint=FINGERPRINT)

@@ -26,7 +26,9 @@ def _open(place: Place, *, normalized: bool) -> tuple[Any, Any]:
     genes = group["var"].attrs["_index"]
     rows = min(ROWS, place.cells)
     matrix = ad.experimental.read_elem_lazy(group["X"], chunks=(rows, group["X"].attrs["shape"][1]))
-    cells = ad.AnnData(X=matrix.astype(np.float32), obs=ad.io.read_elem(group["obs"]), var=ad.io.read_elem(group["var"]))
+    cells = ad.AnnData(
+        X=matrix.astype(np.float32), obs=ad.io.read_elem(group["obs"]), var=ad.io.read_elem(group["var"])
+    )
     assert genes
     if normalized:
         sc.pp.normalize_total(cells, target_sum=TARGET_SUM)
@@ -79,12 +81,16 @@ def module_score(place: Place, clock: Clock) -> None:
         columns = []
         for number, line in enumerate(lines):
             members = names.isin(line.split("\t")[2:])
-            others = np.random.default_rng(number).choice(np.flatnonzero(~members), CONTROLS * max(int(members.sum()), 1) % 3000)
+            others = np.random.default_rng(number).choice(
+                np.flatnonzero(~members), CONTROLS * max(int(members.sum()), 1) % 3000
+            )
             weights = np.zeros(len(names), dtype=np.float32)
             weights[others] = -1 / max(len(others), 1)
             weights[members] = 1 / max(int(members.sum()), 1)
             columns.append(weights)
-        scores = cells.X.map_blocks(_weighted, np.stack(columns, axis=1), dtype=np.float32, chunks=(cells.X.chunks[0], (len(lines),)))
+        scores = cells.X.map_blocks(
+            _weighted, np.stack(columns, axis=1), dtype=np.float32, chunks=(cells.X.chunks[0], (len(lines),))
+        )
         _computed(scores)
 
 

@@ -60,7 +60,9 @@ def tile_store(source: Path, target: Path, *, tiles: int) -> int:
         header,
         row_nonzeros=np.tile(nonzeros, tiles),
         shards=[
-            ShardChecksums(tile * shards + each.number, each.data, each.indices) for tile in range(tiles) for each in kept
+            ShardChecksums(tile * shards + each.number, each.data, each.indices)
+            for tile in range(tiles)
+            for each in kept
         ],
         sources=[],
         obs=_tiled_cells(opened.obs.iloc[: len(nonzeros)], tiles),
@@ -102,7 +104,9 @@ def _tiled_cells(obs: pd.DataFrame, tiles: int) -> pd.DataFrame:
         table.index = pd.Index([f"{tile}-{name}" for name in names], dtype=object)
         for column in GIVEN_ANEW:
             if column in table:
-                table[column] = pd.Categorical(table[column]).rename_categories(lambda value, tile=tile: f"{tile}-{value}")
+                table[column] = pd.Categorical(table[column]).rename_categories(
+                    lambda value, tile=tile: f"{tile}-{value}"
+                )
         if CELL_KEY in table:
             table[CELL_KEY] = cell_keys(table.index)
         tables.append(table)

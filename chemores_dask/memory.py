@@ -108,9 +108,9 @@ def memory_budget(limit: int | str | None) -> Iterator[Budget]:
         Bytes, or text such as ``"4GB"`` (decimal) or ``"500MiB"`` (binary). None sets no limit, but keeps account of what plans
         promise. Within another budget the smaller one counts.
 
-    Yields
-    ------
-    The budget; its ``promised_bytes`` grow with every plan.
+    Returns
+    -------
+    Context manager that yields the budget; its ``promised_bytes`` grow with every plan.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def values_per_block(default: int) -> int:
     if budget is None or budget.limit is None:
         return default
     room = (budget.limit - PROCESS_BYTES) // BUDGET_PER_VALUE
-    return min(max(2 ** (max(room, 1).bit_length() - 1), FEWEST_VALUES), default)
+    return min(max(1 << (max(room, 1).bit_length() - 1), FEWEST_VALUES), default)
 
 
 def size_in_bytes(size: int | str) -> int:

@@ -26,8 +26,8 @@ from chemores_dask.ingest.sample_sheet import read_sample_sheet
 from chemores_dask.ingest.source import reading
 from chemores_dask.provenance import canonical_json
 from chemores_dask.store.cells_writer import CellsWriter
-from chemores_dask.store.layout import CELLS, LOCK_FILE, existing_root, is_complete_group
-from chemores_dask.store.ledger import REPORT_ENTRY, read_kept_sources
+from chemores_dask.store.layout import CELLS, LEDGER, LOCK_FILE, erase, existing_root, is_complete_group
+from chemores_dask.store.ledger import REPORT_ENTRY, SOURCES, read_kept_sources
 from chemores_dask.store.result_progress import remove_partial_files
 from chemores_dask.store.writer_lock import writing
 
@@ -96,10 +96,11 @@ def ingest(
     if begun:
         existing_root(root)
     plan = plan_ingest(read_sample_sheet(samples), options)
-    if begun and is_complete_group(root / CELLS):
+    if begun and is_complete_group(root / CELLS) and not (root / LEDGER / SOURCES).exists():
         return _finished_before(root, plan)
     with writing(root, wait=wait, on_wait=on_wait):
-        if is_complete_group(root / CELLS):  # whoever it waited for has done it
+        if is_complete_group(root / CELLS):  # whoever it waited for has done it, or it was killed in its last moment
+            erase(root / LEDGER / SOURCES)
             return _finished_before(root, plan)
         return _ingest(root, plan, options, progress)
 

@@ -9,7 +9,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from chemores_dask.aliases import Block, Columns, Vector
-from chemores_dask.kernels.count_walk import SMALL_COUNTS
 from chemores_dask.kernels.jit import jit
 from chemores_dask.kernels.row_counts import require_counts
 
@@ -114,7 +113,8 @@ def compress_row(
         new_indices[place] = position
         new_values[place] = values[entry]
         place += np.uint64(position >= 0)
-    return int(place)
+    last: int = np.int64(place)  # type: ignore[assignment, unused-ignore]
+    return last
 
 
 @jit

@@ -149,9 +149,9 @@ def write_dataset(dataset: xr.Dataset, folder: Path, *, attributes: Mapping[str,
         }
     )
     remove_partial_files(folder)
-    drop_plan(folder)
     covered = sorted(group_attributes(folder) or {})
     group.attrs.update({COVERED: covered, DIGEST: _attributes_digest(folder, covered), COMPLETE: True})
+    drop_plan(folder)  # only now: without it, finished chunks would count for nothing
 
 
 def read_dataset(folder: Path) -> xr.Dataset:
@@ -199,7 +199,11 @@ def damage_of(folder: Path) -> str:
     try:
         for variable in read_dataset(folder).variables.values():
             if isinstance(variable.data, da.Array):
-                dask.compute(variable.data.map_blocks(_nothing, dtype=bool, chunks=tuple((1,) * n for n in variable.data.numblocks)))
+                dask.compute(
+                    variable.data.map_blocks(
+                        _nothing, dtype=bool, chunks=tuple((1,) * n for n in variable.data.numblocks)
+                    )
+                )
     except (ChecksumError, FormatError) as error:
         return str(error)
     return ""

@@ -23,7 +23,7 @@ import zarr
 from dask.highlevelgraph import HighLevelGraph
 
 from chemores_dask.provenance import versions
-from chemores_dask.store.layout import GROUP_FILE, PARTIAL_FILES, open_array
+from chemores_dask.store.layout import GROUP_FILE, PARTIAL_FILES, is_complete_group, open_array
 from chemores_dask.store.sharded_csr import UNREADABLE
 
 PLAN_FILE = "unfinished.json"
@@ -86,6 +86,13 @@ def fits_plan(folder: Path, writes: Mapping[str, da.Array]) -> bool:
 def drop_plan(folder: Path) -> None:
     """Nothing is unfinished any more."""
     (folder / PLAN_FILE).unlink(missing_ok=True)
+
+
+def remove_plans(results: Path) -> None:
+    """Remove plans from results that are complete: their writer was killed in its last moment."""
+    for file in results.glob(f"*/*/{PLAN_FILE}"):
+        if is_complete_group(file.parent):
+            file.unlink()
 
 
 def missing_blocks(folder: Path, array: da.Array) -> list[Chunk]:

@@ -61,7 +61,9 @@ def damaged_datasets(store: StorePath) -> list[FileDamage]:
     Passes over the counts: 0.
     """
     root = existing_root(store)
-    groups = sorted([*_folders(root / PATIENTS), *(each for step in _folders(root / RESULTS) for each in _folders(step))])
+    groups = sorted(
+        [*_folders(root / PATIENTS), *(each for step in _folders(root / RESULTS) for each in _folders(step))]
+    )
     reasons = {each: damage_of(each) for each in groups if is_complete_group(each)}
     return [FileDamage(each / GROUP_FILE, reason) for each, reason in reasons.items() if reason]
 

@@ -206,8 +206,7 @@ def _forget_locks() -> None:
         with suppress(OSError):
             os.close(held.descriptor)
     _held.clear()
+    _guard.release()
 
 
-os.register_at_fork(
-    before=_guard.acquire, after_in_parent=_guard.release, after_in_child=lambda: (_forget_locks(), _guard.release())
-)
+os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_forget_locks)

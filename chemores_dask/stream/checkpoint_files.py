@@ -52,7 +52,8 @@ def encode(value: Any) -> bytes:
     tree = _described(value, arrays)
     buffer = io.BytesIO()
     text = np.frombuffer(json.dumps(tree).encode(), dtype=np.uint8)
-    np.savez(buffer, **{TREE: text, **{str(number): array for number, array in enumerate(arrays)}})
+    named = {TREE: text, **{str(number): array for number, array in enumerate(arrays)}}
+    np.savez(buffer, **named)  # type: ignore[arg-type, unused-ignore]
     content = buffer.getvalue()
     return MAGIC + hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest() + content
 

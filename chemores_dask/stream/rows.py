@@ -89,7 +89,12 @@ def row_columns(rows: Rows, columns: Columns | None) -> dict[str, da.Array]:
                 f"A column must have one entry per row. {name!r} has {len(array)} entries for {rows.shape[0]} rows."
             )
             raise InputError(message)
-        array = array.reshape(len(array), int(np.prod(array.shape[1:])))
+        width = int(np.prod(array.shape[1:]))
+        if width == 1 and len(array) > 1 and array.strides[0] == 0:
+            # One number for all rows, as np.broadcast_to makes it, is made in the tasks; nothing as long as the cells travels.
+            cut[name] = da.full((len(array), 1), array[(0,) * array.ndim], chunks=(rows.chunks[0], (1,)), dtype=array.dtype)
+            continue
+        array = array.reshape(len(array), width)
         cut[name] = da.from_array(
             array,
             chunks=(rows.chunks[0], (array.shape[1],)),

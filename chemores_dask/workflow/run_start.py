@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import xarray as xr
 
 from chemores_dask.aliases import StorePath
-from chemores_dask.errors import ChecksumError, FormatError, StepFailedError
-from chemores_dask.store.layout import CHECKPOINTS, GROUP_FILE
+from chemores_dask.errors import ChecksumError, FormatError, StepFailedError, StoreError
+from chemores_dask.store.layout import CHECKPOINTS, GROUP_FILE, RESULTS
+from chemores_dask.store.result_progress import PLAN_FILE, remove_partial_files, remove_plans
 from chemores_dask.store.results import damage_of_result, forget_result, open_result
 from chemores_dask.store.writer_lock import writing
 from chemores_dask.stream.checkpoints import checkpoint_folder, drop_checkpoints, keeping_checkpoints
@@ -75,6 +76,7 @@ def starting(pipeline: Pipeline, store: StorePath, *, wait: float, watch: Watch)
     root = Path(store)
     start = _find(pipeline, root)
     if all(planned.done for planned in start.planned):
+        _tidy(root)
         yield start
         return
     moment = _last_changes(root)
@@ -82,6 +84,7 @@ def starting(pipeline: Pipeline, store: StorePath, *, wait: float, watch: Watch)
         writing(root, wait=wait, on_wait=lambda said: watch(WaitingForStore(said))),
         keeping_checkpoints(root / CHECKPOINTS) as folder,
     ):
+        remove_partial_files(root / RESULTS)
         if _last_changes(root) != moment:
             start = _find(pipeline, root)
         try:
@@ -92,6 +95,7 @@ def starting(pipeline: Pipeline, store: StorePath, *, wait: float, watch: Watch)
                 drop_checkpoints(folder)
             raise
         drop_checkpoints(folder)
+        remove_plans(root / RESULTS)
 
 
 @contextmanager
@@ -104,6 +108,15 @@ def staging_for_a_while() -> Iterator[None]:
     with staging_folder(folder / STAGED) as staged:
         yield
     drop_checkpoints(staged)
+
+
+def _tidy(root: Path) -> None:
+    """Remove what a run left that was killed in its last moment; where others write, or nobody may, it can stay."""
+    left = [root / CHECKPOINTS, *root.glob(f"{RESULTS}/*/*/{PLAN_FILE}")]
+    if any(each.exists() for each in left):
+        with suppress(StoreError), writing(root):
+            drop_checkpoints(root / CHECKPOINTS)
+            remove_plans(root / RESULTS)
 
 
 def _find(pipeline: Pipeline, root: Path) -> RunStart:

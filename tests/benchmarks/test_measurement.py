@@ -18,7 +18,9 @@ def folder(tmp_path_factory):
 
 @pytest.mark.slow
 def test_measure__says_what_a_step_cost(folder):
-    notebook = bench([Job("inputs.simulate", CELLS), Job("inputs.ingest_tenx", CELLS), Job("ours.chain", CELLS)], folder)
+    notebook = bench(
+        [Job("inputs.simulate", CELLS), Job("inputs.ingest_tenx", CELLS), Job("ours.chain", CELLS)], folder
+    )
     assert [row["status"] for row in notebook.rows] == [DONE] * 3, [row["why"] for row in notebook.rows]
     chain = notebook.find("ours.chain", CELLS)
     assert chain["facts"]["rows_decoded"] >= CELLS
@@ -52,7 +54,9 @@ def test_measure__records_a_rival_that_is_not_there(folder, monkeypatch):
 
 def test_jobs_of__makes_inputs_before_what_needs_them():
     keys = [job.key for job in jobs_of([200_000, 100_000], tiled=2_000_000)]
-    assert keys.index("inputs.simulate@100000") < keys.index("inputs.ingest_tenx@100000") < keys.index("ours.chain@100000")
+    assert (
+        keys.index("inputs.simulate@100000") < keys.index("inputs.ingest_tenx@100000") < keys.index("ours.chain@100000")
+    )
     assert keys.index("inputs.export_h5ad@200000") < keys.index("scanpy.chain@200000")
     assert keys[-2:] == ["inputs.tile@2000000", "ours.chain@2000000"]
     assert len(keys) == len(set(keys))
@@ -60,7 +64,10 @@ def test_jobs_of__makes_inputs_before_what_needs_them():
 
 def test_jobs_of__leaves_out_what_is_asked_to():
     keys = [job.key for job in jobs_of([100_000], tiled=0, skip=PARTS)]
-    assert keys == [f"{step}@100000" for step in ("inputs.simulate", "inputs.ingest_tenx", "ours.bare_decode", "ours.full_pass", "ours.chain")]
+    assert keys == [
+        f"{step}@100000"
+        for step in ("inputs.simulate", "inputs.ingest_tenx", "ours.bare_decode", "ours.full_pass", "ours.chain")
+    ]
 
 
 def test_jobs_of__holds_each_step_against_each_rival():

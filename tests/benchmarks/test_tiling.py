@@ -17,8 +17,12 @@ SHARD = 64
 def source(tmp_path):
     counts = sp.random(120, 30, density=0.3, format="csr", rng=np.random.default_rng(3), dtype=np.float64)
     counts.data = np.ceil(counts.data * 9).astype(np.int32)
-    obs = pd.DataFrame({"sample": pd.Categorical(["a"] * 60 + ["b"] * 60)}, index=[f"c{number}" for number in range(120)])
-    cells = anndata.AnnData(counts.astype(np.int32), obs=obs, var=pd.DataFrame(index=[f"g{number}" for number in range(30)]))
+    obs = pd.DataFrame(
+        {"sample": pd.Categorical(["a"] * 60 + ["b"] * 60)}, index=[f"c{number}" for number in range(120)]
+    )
+    cells = anndata.AnnData(
+        counts.astype(np.int32), obs=obs, var=pd.DataFrame(index=[f"g{number}" for number in range(30)])
+    )
     return cd.write_cells(cells, tmp_path / "source.zarr", geometry=Geometry(chunk=16, shard=SHARD))
 
 

@@ -172,3 +172,16 @@ def test_run__names_an_unknown_analysis_before_what_follows_from_it(chemores, st
     (tmp_path / "pipeline.toml").write_text(text)
     assert chemores("run", tmp_path, "--store", store, "--out", tmp_path / "out") == 1
     assert "Did you mean pca?" in capsys.readouterr().err
+
+
+def test_run__memory_is_a_budget_that_the_bill_shows(chemores, store, small, capsys, tmp_path):
+    command = ["run", small, "--store", store, "--out", tmp_path / "out"]
+    assert chemores(*command, "--memory", "10MB") == 1
+    assert "a budget of at least" in " ".join(capsys.readouterr().err.split())
+    assert addresses(store) == set()
+    assert chemores(*command, "--memory", "much") == 1
+    assert "such as 4GB" in " ".join(capsys.readouterr().err.split())
+    assert chemores(*command, "--memory", "3GB") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "of memory at most (predicted " in said
+    assert "budget 3.0 GB)" in said

@@ -245,11 +245,17 @@ def test_append_samples__survives_a_kill_at_any_change(sheet, tmp_path):
     ingest(pd.read_csv(tmp_path / "whole.csv")[:3], tmp_path / "s.zarr", options=OPTIONS)
     processes = DyingProcesses()
     whole = Path(shutil.copytree(tmp_path / "s.zarr", tmp_path / "done.zarr"))
-    cells, changes = processes.call(f"{CALLS}:append", whole, tmp_path / "rest.csv", folder=whole)
+    cells, changes, journal = processes.call(f"{CALLS}:append", whole, tmp_path / "rest.csv", folder=whole)
     assert cells == 200
     old, new = (revision_calls.read(each) for each in (tmp_path / "s.zarr", whole))
     rng = np.random.default_rng(17)
-    numbers = {*rng.integers(1, changes + 1, TRIALS), *(changes - rng.integers(0, changes // 8, TRIALS // 2))}
+    numbers = {
+        journal,
+        journal + 1,
+        journal + 4,
+        *rng.integers(1, changes + 1, TRIALS),
+        *(changes - rng.integers(0, changes // 8, TRIALS // 2)),
+    }
     seen = set()
     for number in sorted(numbers):
         torn = Path(shutil.copytree(tmp_path / "s.zarr", tmp_path / f"torn{number}.zarr"))

@@ -23,7 +23,8 @@ class Totals:
         return walked.row_total
 
     def __call__(self, rows, columns):
-        raise AssertionError("the walk is shared")
+        message = "the walk is shared"
+        raise AssertionError(message)
 
 
 class Sums(Totals):

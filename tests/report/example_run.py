@@ -102,7 +102,14 @@ def example_sections() -> tuple[Section, ...]:
 def example_record() -> RunRecord:
     results = example_results()
     analyses = {name: str(result.attrs["analysis"]) for name, result in results.items()}
-    bill = Bill(passes=1.0, bytes_decoded=3 * 2**30, tasks=420, seconds=12.34, peak_memory_bytes=2 * 2**30)
+    bill = Bill(
+        passes=1.0,
+        bytes_decoded=3 * 2**30,
+        tasks=420,
+        seconds=12.34,
+        peak_memory_bytes=2 * 2**30,
+        predicted_memory_bytes=2_400_000_000,
+    )
     steps = tuple(
         StepRecord(
             name=name,

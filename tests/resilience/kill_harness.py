@@ -29,7 +29,7 @@ from chemores_dask.simulation.write import simulate
 from chemores_dask.store import cells as cells_module
 from chemores_dask.store import datasets
 from chemores_dask.store.cells_writer import CellsWriter
-from chemores_dask.store.layout import GROUP_FILE, Geometry
+from chemores_dask.store.layout import GROUP_FILE, LOCK_FILE, Geometry
 from chemores_dask.store.patients import write_patients
 from chemores_dask.store.results import list_results
 from chemores_dask.testing.examples import EXAMPLES, make_noun
@@ -165,7 +165,8 @@ class Child:
         self.code = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
         self.seconds = time.monotonic() - self.started
         if self.code not in (0, -signal.SIGKILL):
-            raise Died(f"exit code {self.code}: {self.lines[-3:]}")
+            msg = f"exit code {self.code}: {self.lines[-3:]}"
+            raise Died(msg)
 
     @property
     def killed(self):
@@ -213,7 +214,7 @@ def result_digests(store):
     """Everything that a store holds, without times and places: names of files and their content."""
     found = {}
     for file in sorted(store.rglob("*")):
-        if not file.is_file():
+        if not file.is_file() or file.name == LOCK_FILE:  # left by a killed process, and worth nothing
             continue
         name = file.relative_to(store).as_posix()
         content = file.read_bytes()
@@ -231,7 +232,7 @@ def differences(found, wanted):
     return sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
 
 
-def torn_on_purpose(work, store, *, wanted, kills, random_kill, finished=lambda: set(), bound=0, whole_blocks=0):
+def torn_on_purpose(work, store, *, wanted, kills, random_kill, finished=set, bound=0, whole_blocks=0):
     """Kill some work until it has been killed as often as wanted, let it finish, and look at what it left."""
     blocks = 0
     repeated = []
@@ -325,7 +326,7 @@ def main():
         left = min(options.per_sequence, options.run_kills - kills)
         found = torn_on_purpose(
             run, store, wanted=wanted, kills=left, random_kill=chooser(changes, seconds),
-            finished=finished_steps, bound=2 * THREADS + 2, whole_blocks=blocks,
+            finished=finished_steps, bound=5 * THREADS, whole_blocks=blocks,
         )  # fmt: skip
         kills += found["kills"]
         sums["run"]["sequences"].append(found)

@@ -89,9 +89,7 @@ def test_run__says_that_the_disk_is_full_and_goes_on(study, tmp_path):
             if entry.complete:
                 open_result(store, step=entry.step, fingerprint=entry.fingerprint).load()
     record = run_pipeline(read_pipeline(study[1]), store, out=study[2])
-    assert all(
-        entry.complete for entry in list_results(store) if (entry.step) in {step.name for step in record.steps}
-    )
+    assert all(entry.complete for entry in list_results(store) if (entry.step) in {step.name for step in record.steps})
     assert open_patients(store, cohort="trial").sizes["patient"] == 40
 
 
@@ -106,7 +104,7 @@ def test_run__ends_cleanly_when_a_person_interrupts(study):
     while not (store / "writer.lock").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    _out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert "run the same command again" in err

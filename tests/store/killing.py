@@ -13,6 +13,7 @@ from pathlib import Path
 CHANGES = ("os.rename", "os.link", "os.remove", "os.rmdir", "os.mkdir", "os.truncate")
 WRITING = os.O_WRONLY | os.O_RDWR
 LONGEST = 300
+JOURNAL = "journal.json"
 
 
 class DyingProcesses:
@@ -34,7 +35,8 @@ class DyingProcesses:
         folder
             Whose changes are counted.
         die_at
-            Number of the change before which the process dies; with None the number of all changes is returned.
+            Number of the change before which the process dies. With None the number of all changes is returned, and that of the one
+            which brings the journal.
         """
         receiver, sender = self.context.Pipe(duplex=False)
         process = self.context.Process(target=_perform, args=(sender, function, arguments, str(folder), die_at))
@@ -54,7 +56,7 @@ class DyingProcesses:
 
 
 def _perform(sender, function, arguments, folder, die_at):
-    counted = [0]
+    counted = [0, 0]
 
     def hook(event, given):
         writes = event == "open" and isinstance(given[2], int) and given[2] & WRITING
@@ -63,6 +65,8 @@ def _perform(sender, function, arguments, folder, die_at):
         inside = any(path.startswith(folder) or (event in CHANGES and not Path(path).is_absolute()) for path in paths)
         if inside and (writes or event in CHANGES):
             counted[0] += 1
+            if paths[0].endswith(f"{JOURNAL}.partial") and event == "os.rename":
+                counted[1] = counted[0]
             if counted[0] == die_at:
                 os.kill(os.getpid(), signal.SIGKILL)
 
@@ -74,4 +78,4 @@ def _perform(sender, function, arguments, folder, die_at):
         answer = called(*arguments)
     except Exception as error:  # noqa: BLE001 - the test gets it
         answer = error
-    sender.send((answer, counted[0]) if folder and die_at is None else answer)
+    sender.send((answer, *counted) if folder and die_at is None else answer)

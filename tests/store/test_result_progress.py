@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 
 from chemores_dask.store import datasets, result_progress
-from chemores_dask.store.layout import group_attributes, is_complete_group
 from chemores_dask.store.datasets import read_dataset, write_dataset
+from chemores_dask.store.layout import group_attributes, is_complete_group
 from chemores_dask.store.result_progress import (
     PLAN_FILE,
     ChosenBlocks,

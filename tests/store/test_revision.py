@@ -50,7 +50,7 @@ def undated(folder):
 def test_commit__withdrawal_survives_a_kill_at_any_change(store, tmp_path):
     processes = DyingProcesses()
     shutil.copytree(store, tmp_path / "done.zarr")
-    left, changes = processes.call(f"{CALLS}:withdraw", tmp_path / "done.zarr", folder=tmp_path / "done.zarr")
+    left, changes, journal = processes.call(f"{CALLS}:withdraw", tmp_path / "done.zarr", folder=tmp_path / "done.zarr")
     assert left == 72
     old, new = (revision_calls.read(each) for each in (store, tmp_path / "done.zarr"))
     rng = np.random.default_rng(11)
@@ -58,8 +58,9 @@ def test_commit__withdrawal_survives_a_kill_at_any_change(store, tmp_path):
     numbers = np.concatenate(
         [rng.integers(1, changes + 1, TRIALS // 2), changes - rng.integers(0, changes // 4, TRIALS // 2)]
     )
+    numbers = {*(int(number) for number in numbers), journal, journal + 1, journal + 4}
     seen: set[str] = set()
-    for number in numbers:
+    for number in sorted(numbers):
         torn = tmp_path / f"torn{number}.zarr"
         shutil.copytree(store, torn, dirs_exist_ok=True)
         assert processes.call(f"{CALLS}:withdraw", torn, folder=torn, die_at=int(number)) == -9

@@ -49,11 +49,13 @@ def holder(tmp_path):
 def test_writing__refuses_a_second_process_and_says_who_holds_the_store(tmp_path, holder):
     store = writable_root(tmp_path / "s.zarr")
     process = holder(60)
-    with pytest.raises(
-        StoreBusyError, match=f"in use by process {process.pid} on here.*chemores run.*Reading is always possible"
+    with (
+        pytest.raises(
+            StoreBusyError, match=f"in use by process {process.pid} on here.*chemores run.*Reading is always possible"
+        ),
+        writing(store),
     ):
-        with writing(store):
-            pass
+        pass
     assert (store / "zarr.json").is_file()
 
 

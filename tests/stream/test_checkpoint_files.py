@@ -36,7 +36,19 @@ def test_encode__keeps_arrays_to_the_bit(array):
 
 @pytest.mark.parametrize(
     "value",
-    [None, True, 3, 2**80, -0.1, float("inf"), "text", (), [1, (2.5, None)], {"a": {1: 2}, ("b", 2): []}, np.float32(0.1)],
+    [
+        None,
+        True,
+        3,
+        2**80,
+        -0.1,
+        float("inf"),
+        "text",
+        (),
+        [1, (2.5, None)],
+        {"a": {1: 2}, ("b", 2): []},
+        np.float32(0.1),
+    ],
     ids=str,
 )
 def test_encode__keeps_plain_values_and_their_types(value):
@@ -74,7 +86,16 @@ class _Pair(NamedTuple):
 
 @pytest.mark.parametrize(
     "value",
-    [_Foreign(1), _Pair(1, 2), {1, 2}, object(), len, Reduction(len, max), np.array([1, "a"], dtype=object), np.ma.array([1])],
+    [
+        _Foreign(1),
+        _Pair(1, 2),
+        {1, 2},
+        object(),
+        len,
+        Reduction(len, max),
+        np.array([1, "a"], dtype=object),
+        np.ma.array([1]),
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_encode__refuses_what_it_cannot_keep(value):

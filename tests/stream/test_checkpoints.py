@@ -13,9 +13,9 @@ from chemores_dask.stream.checkpoints import (
     Kept,
     checkpoint_folder,
     drop_checkpoints,
+    keeping_checkpoints,
     kept_state,
     kept_value,
-    keeping_checkpoints,
 )
 from chemores_dask.stream.compute import compute
 from chemores_dask.stream.reduce import reduce_rows

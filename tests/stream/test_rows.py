@@ -96,6 +96,15 @@ def test_map_rows__and_reading_become_one_task_per_block():
     assert len(keys) == rows.numblocks[0]
 
 
+def test_row_columns__make_one_number_for_all_rows_in_the_tasks():
+    rows = as_rows(dense_rows(23), rows_per_block=5)
+    cut = row_columns(rows, {"same": np.broadcast_to(np.float64(0.25), (23, 1)), "flat": np.broadcast_to(7, 23)})
+    assert cut["same"].compute().tolist() == [[0.25]] * 23
+    assert cut["flat"].compute().tolist() == [[7]] * 23
+    assert cut["flat"].chunks[0] == rows.chunks[0]
+    assert not any(isinstance(task, np.ndarray) for task in dict(cut["same"].dask).values())
+
+
 def test_row_columns__keep_matrices_and_refuse_other_lengths():
     rows = as_rows(dense_rows(), rows_per_block=10)
     cut = row_columns(rows, {"scores": np.ones((23, 3))})

@@ -69,7 +69,10 @@ def test_run_pipeline__makes_a_damaged_result_anew_and_says_so(store, read, tmp_
     flip(next((folder / "gene_mean" / "c").iterdir()))
     started = []
     again = run_pipeline(
-        read(), store, out=tmp_path / "out", watch=lambda e: started.append(e.name) if isinstance(e, StepStarted) else None
+        read(),
+        store,
+        out=tmp_path / "out",
+        watch=lambda e: started.append(e.name) if isinstance(e, StepStarted) else None,
     )
     assert started == ["chosen"]
     (record,) = [step for step in again.steps if not step.reused]
