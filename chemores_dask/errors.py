@@ -21,6 +21,7 @@
       ResourceError
         BlockTooLargeError (MemoryError) a task would not fit into memory
         StagingSpaceError (OSError)      files of a pass would not fit on the disk
+        InterruptedPassError             a pass that analyses share was given up
       WorkflowError
         PipelineFileError                a pipeline file does not parse
         UnknownStepError                 a step names an analysis that does not exist

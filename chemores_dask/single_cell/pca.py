@@ -325,6 +325,8 @@ def _covariates(obs: pd.DataFrame, regress: Sequence[str]) -> Matrix:
         message = f"The 'regress' parameter of pca must be a list of columns. Got {regress!r}; pass [{regress!r}]."
         raise ParameterError(message)
     check_columns(obs, regress, what="obs", caller="pca")
+    if not regress:
+        return np.broadcast_to(np.float64(1.0), (len(obs), 1))
     parts = [np.ones((len(obs), 1))]
     parts += [_covariate(obs[column], name=column) for column in regress]
     return np.concatenate(parts, axis=1)
@@ -355,7 +357,7 @@ def _covariate(column: pd.Series, *, name: str) -> Matrix:
 def _orthonormal_basis(covariates: Matrix) -> Matrix:
     """Columns with the span of the covariates, ``Q'Q = 1``; dependent columns fall away."""
     if covariates.shape[1] == 1:  # the constant
-        return np.full(covariates.shape, len(covariates) ** -0.5)
+        return np.broadcast_to(np.float64(len(covariates) ** -0.5), covariates.shape)
     with single_blas_thread():
         sizes = np.sqrt((covariates**2).sum(axis=0))
         # What is left of a constant after centering is rounding.

@@ -168,7 +168,7 @@ def _planned(cells: AnnData, codes: Vector, *, batches: int, method: str) -> tup
 
 def _batches(cells: AnnData, batch: str | None) -> tuple[Vector, Vector]:
     if batch is None:
-        codes, labels = np.zeros(cells.n_obs, dtype=np.int64), labels_of(["all cells"])
+        codes, labels = np.broadcast_to(np.int64(0), cells.n_obs), labels_of(["all cells"])
     else:
         check_columns(cells.obs, [batch], what="obs", caller="variable_genes")
         codes, labels = coded(cells.obs[batch], caller="variable_genes")

@@ -106,8 +106,11 @@ def staging_for_a_while() -> Iterator[None]:
         yield
         return
     with staging_folder(folder / STAGED) as staged:
+        found = set(staged.iterdir())
         yield
-    drop_checkpoints(staged)
+    # What an interrupted run has left may be for steps that come later; it goes with the checkpoints.
+    for file in set(staged.iterdir()) - found:
+        file.unlink(missing_ok=True)
 
 
 def _tidy(root: Path) -> None:
