@@ -59,6 +59,7 @@ _DOORS = {
     "staging_folder": "stream.staging",
     "variable_genes": "single_cell.variable_genes",
     "verify_cells": "store.verification",
+    "verify_store": "store.store_check",
     "withdraw_patients": "store.withdrawal",
     "write_cells": "store.cells_parallel",
     "write_gene_copy": "store.gene_copy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import dask
 import psutil
+from dask.system import CPU_COUNT
 
-from chemores_dask.errors import ParameterError
+from chemores_dask.errors import BlockTooLargeError, ParameterError
 
 UNITS = {
     "": 1,
@@ -30,6 +32,9 @@ SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
 PROCESS_BYTES = 400_000_000
 """What a process with all packages loaded holds before it reads anything."""
+
+FIRST_PASS_BYTES = 120_000_000
+"""Compiled kernels, stacks and pools of threads, and what allocators keep: taken once, at the first tasks of a process."""
 
 BUDGET_PER_VALUE = 80
 """Bytes of a budget for each stored value of a block: two tasks at up to 20 bytes a value, and as much for what they learn."""
@@ -189,6 +194,51 @@ def values_per_block(default: int) -> int:
         return default
     room = (budget.limit - PROCESS_BYTES) // BUDGET_PER_VALUE
     return min(max(1 << (max(room, 1).bit_length() - 1), FEWEST_VALUES), default)
+
+
+def plan_tasks(task_bytes: int, *, caller: str, tasks: int, kept_bytes: int = 0) -> int:
+    """Hold tasks that are no pass of an analysis, such as writing, to the current budget: fewer at once, or none.
+
+    Parameters
+    ----------
+    task_bytes
+        What one of them holds at its peak.
+    caller
+        Whose they are, for messages.
+    tasks
+        Tasks that would run at once.
+    kept_bytes
+        What is held besides, for as long as they run.
+
+    Returns
+    -------
+    Tasks that will run at once. Without a budget, and on a cluster (whose workers are not ours to plan), as many as were asked for.
+
+    Raises
+    ------
+    BlockTooLargeError
+        If not one of them fits.
+    """
+    budget = _budget.get()
+    if budget is None or "distributed" in str(dask.config.get("scheduler", None)):
+        return tasks
+    held = resident_bytes() + FIRST_PASS_BYTES + kept_bytes
+    fitting = tasks if budget.limit is None else min((budget.limit - held) // max(task_bytes, 1), tasks)
+    if fitting < 1:
+        message = (
+            f"{caller} must fit into the budget of memory, {(budget.limit or 0) / 1e9:.2f} GB. One task needs {task_bytes / 1e9:.2f} GB "
+            f"besides {held / 1e9:.2f} GB that are held; give a budget of at least {math.ceil((held + task_bytes) / 1e8) / 10:.1f}GB."
+        )
+        raise BlockTooLargeError(message)
+    if fitting < tasks:
+        budget.hold_tasks(fitting)
+    budget.promise(held + fitting * task_bytes)
+    return fitting
+
+
+def threads() -> int:
+    """Tasks that Dask's threads run at once, unless told otherwise."""
+    return int(dask.config.get("num_workers", None) or CPU_COUNT)
 
 
 def size_in_bytes(size: int | str) -> int:

@@ -9,16 +9,19 @@ import psutil
 import pytest
 
 from chemores_dask import memory
-from chemores_dask.errors import ParameterError
+from chemores_dask.errors import BlockTooLargeError, ParameterError
 from chemores_dask.memory import (
+    FIRST_PASS_BYTES,
     current_budget,
     free_memory,
     keep_beside_others,
     memory_budget,
+    plan_tasks,
     resident_bytes,
     share_of_others,
     shared_pass,
     size_in_bytes,
+    threads,
     values_per_block,
 )
 
@@ -188,3 +191,38 @@ def test_free_memory__looks_at_the_mount_where_the_path_is_that_of_the_host(grou
     membership.write_text("0::/docker/0123456789ab\n")
     write(".", max=700, current=100)
     assert free_memory() == 600
+
+
+def test_plan_tasks__leaves_them_alone_without_a_budget():
+    assert plan_tasks(10**15, caller="write_cells", tasks=3) == 3
+
+
+def test_plan_tasks__runs_fewer_at_once_and_promises_them():
+    room = 250_000_000
+    with memory_budget(resident_bytes() + FIRST_PASS_BYTES + room + 50_000_000) as budget:
+        assert plan_tasks(100_000_000, caller="write_cells", tasks=8) in {2, 3}
+        assert budget.tasks in {2, 3}
+        assert dask.config.get("num_workers") == budget.tasks
+        assert 0 < budget.promised_bytes <= budget.limit
+
+
+def test_plan_tasks__refuses_what_cannot_fit_and_says_what_would_do():
+    with memory_budget("500MB"), pytest.raises(BlockTooLargeError, match=r"write_cells must fit .* at least 5.[0-9]GB"):
+        plan_tasks(5 * 10**9 - 100_000_000, caller="write_cells", tasks=2)
+
+
+def test_plan_tasks__keeps_account_where_there_is_no_limit():
+    with memory_budget(None) as budget:
+        assert plan_tasks(10**9, caller="write_cells", tasks=2, kept_bytes=10**8) == 2
+        assert budget.promised_bytes > 2 * 10**9 + 10**8
+
+
+def test_plan_tasks__leaves_workers_of_a_cluster_alone():
+    with memory_budget("1MB"), dask.config.set(scheduler="dask.distributed"):
+        assert plan_tasks(10**9, caller="write_cells", tasks=2) == 2
+
+
+def test_threads__are_those_that_dask_would_use():
+    with dask.config.set(num_workers=3):
+        assert threads() == 3
+    assert threads() >= 1

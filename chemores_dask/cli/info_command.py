@@ -39,7 +39,9 @@ def perform(store: Path) -> None:
     for name, patients in inventory.cohorts.items():
         say(f"cohort {name}: {patients:,} patients")
     complete = sum(result.complete for result in inventory.results)
+    stale = sum(bool(result.stale) for result in inventory.results)
     say(
         f"{complete} results"
+        + (f" ({stale} of them out of date)" if stale else "")
         + (f", {len(inventory.results) - complete} cut short" if complete < len(inventory.results) else "")
     )

@@ -129,9 +129,10 @@ def append(
         list[str] | None,
         typer.Option(metavar="NAME[=NEW]", help="Column of the files' own tables of cells to keep; may be repeated."),
     ] = None,
+    wait: Wait = False,
 ) -> None:
     """Bring more samples into a finished store; what is there is not written again. Can be interrupted and called again."""
-    _perform("append", store, samples, species=species, aliases=aliases, genes=genes.value, keep=keep)
+    _perform("append", store, samples, species=species, aliases=aliases, genes=genes.value, keep=keep, wait=wait)
 
 
 @app.command(rich_help_panel=DATA)
@@ -140,9 +141,10 @@ def withdraw(
     *,
     patient: Annotated[list[str], typer.Option(help="Patient who leaves; may be repeated.", show_default=False)],
     column: Annotated[str, typer.Option(help="Column of the table of cells that names the patient.")] = "patient",
+    wait: Wait = False,
 ) -> None:
     """Remove patients, consent withdrawn, from counts, cohorts and results. Can be interrupted and called again."""
-    _perform("withdraw", store, patients=patient, column=column)
+    _perform("withdraw", store, patients=patient, column=column, wait=wait)
 
 
 @app.command("ingest-patients", rich_help_panel=DATA)

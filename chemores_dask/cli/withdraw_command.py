@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from chemores_dask.cli.run_progress import new_progress
-from chemores_dask.cli.terminal import say
+from chemores_dask.cli.terminal import complain, say
 from chemores_dask.store.withdrawal import WithdrawalReport, withdraw_patients
+from chemores_dask.store.writer_lock import WITHOUT_LIMIT
 
 MEGABYTE = 1e6
 
 
-def perform(store: Path, *, patients: list[str], column: str) -> None:
+def perform(store: Path, *, patients: list[str], column: str, wait: bool = False) -> None:
     """Remove patients from a store, and say what that took."""
     with new_progress() as progress:
         task = progress.add_task("finding the patients", total=None)
@@ -19,7 +20,10 @@ def perform(store: Path, *, patients: list[str], column: str) -> None:
         def follow(done: int, total: int) -> None:
             progress.update(task, description="writing shards", completed=done, total=total)
 
-        report = withdraw_patients(store, patients=patients, column=column, progress=follow)
+        seconds = WITHOUT_LIMIT if wait else 0.0
+        report = withdraw_patients(
+            store, patients=patients, column=column, progress=follow, wait=seconds, on_wait=complain
+        )
     _show(report)
 
 

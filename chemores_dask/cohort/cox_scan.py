@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -130,7 +131,7 @@ def cox_scan(
         _check_covariates(beside, risk, terms, max_iterations)
     lazy = scan_columns(
         _in_blocks(patients[[expression]], expression),
-        scan_efron,
+        _scan,
         variable=expression,
         over="gene",
         outputs=_OUTPUTS,
@@ -150,6 +151,12 @@ def cox_scan(
         },
         coordinates={"gene": patients["gene"].to_numpy()},
     )
+
+
+def _scan(matrix: Matrix, *shared: Any) -> tuple[Vector, ...]:
+    # A compiled kernel would travel as its code, and be compiled again by every worker; a function travels as its name.
+    fitted: tuple[Vector, ...] = scan_efron(matrix, *shared)
+    return fitted
 
 
 def _order(patients: xr.Dataset, expression: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,8 @@ def append_samples(
     *,
     options: IngestOptions = DEFAULT_OPTIONS,
     progress: Progress | None = None,
+    wait: float = 0.0,
+    on_wait: Callable[[str], object] | None = None,
 ) -> AppendReport:
     """Bring more samples into a store whose cells are finished; what is there is not written again.
 
@@ -81,6 +83,10 @@ def append_samples(
     options, progress
         As for ``ingest``. The genes are those of the store: ``genes="union"`` refuses samples with others, ``"intersection"`` leaves
         these out; genes that a sample lacks have no counts.
+    wait
+        Seconds to wait for another process that writes into the store; unless given, the call is refused at once.
+    on_wait
+        Called once with a sentence for people, if there is somebody to wait for.
 
     Returns
     -------
@@ -103,7 +109,7 @@ def append_samples(
     the pointers of the rows are written anew.
     """
     root = store_root(store)
-    with writing(root):
+    with writing(root, wait=wait, on_wait=on_wait):
         check_complete(root)
         cells = zarr.open_group(root / CELLS, mode="r")
         plan = plan_ingest(read_sample_sheet(samples), options, store_genes=pd.DataFrame(read_elem(cells["var"])))

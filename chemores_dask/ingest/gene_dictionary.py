@@ -249,7 +249,11 @@ def _store_table(genes: pd.DataFrame) -> pd.DataFrame:
     index = pd.Series(genes.index.astype(str), dtype=object)
     columns = {}
     for name, absent in (("gene_id", ""), ("gene_symbol", None)):
-        given = genes[name].astype(object).reset_index(drop=True) if name in genes else pd.Series([None] * len(genes), dtype=object)
+        given = (
+            genes[name].astype(object).reset_index(drop=True)
+            if name in genes
+            else pd.Series([None] * len(genes), dtype=object)
+        )
         columns[name] = given.where(given.notna(), index if absent is None else absent).astype(str).astype(object)
     return pd.DataFrame(columns)
 

@@ -296,29 +296,6 @@ def gram_triangle(rows: Block, *, head: int | None = None) -> Vector:
     return packed_triangle(dense, cross, pairs, rank)
 
 
-def gram_matrix(rows: Block, *, head: int | None = None) -> Matrix:
-    """``X'X`` of sparse rows.
-
-    Parameters
-    ----------
-    rows
-        CSR matrix without duplicate entries.
-    head
-        Most frequent columns to multiply densely; the cheapest number unless given.
-
-    Returns
-    -------
-    Columns by columns, float64, symmetric to the bit.
-    """
-    return whole_matrix(gram_triangle(rows, head=head), rows.shape[1])
-
-
 def triangle_size(columns: int) -> int:
     """Entries of a packed triangle."""
     return columns * (columns + 1) // 2
-
-
-def triangle_diagonal(packed: Vector, size: int) -> Vector:
-    """The diagonal of a packed triangle."""
-    rows = np.arange(size)
-    return packed[rows * size - rows * (rows - 1) // 2]

@@ -9,7 +9,7 @@ import numpy as np
 
 from chemores_dask.aliases import Block, Matrix, Vector
 from chemores_dask.kernels.count_histograms import histogram_totals
-from chemores_dask.kernels.count_walk import SMALL_COUNTS, Walked, Wanted, row_summary, walk_counts
+from chemores_dask.kernels.count_walk import SMALL_COUNTS, Walked, row_summary
 from chemores_dask.kernels.jit import jit
 from chemores_dask.kernels.row_counts import plain_counts, require_counts
 
@@ -32,23 +32,6 @@ class Totals(NamedTuple):
     row_group_total: Matrix
     gene_total: Vector
     gene_detected: Vector
-
-
-def block_totals(rows: Block, gene_groups: Matrix) -> Totals:
-    """Totals of the rows and of the genes of one block, in one walk over it.
-
-    Parameters
-    ----------
-    rows
-        Block of counts.
-    gene_groups
-        Groups by genes: True where the gene belongs to the group; at most eight groups, which may overlap.
-
-    Returns
-    -------
-    The totals.
-    """
-    return walked_totals(walk_counts(rows, Wanted(gene_groups=gene_groups, gene_totals=True)))
 
 
 def walked_totals(walked: Walked) -> Totals:

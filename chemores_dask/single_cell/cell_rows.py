@@ -17,7 +17,7 @@ from chemores_dask.memory import values_per_block
 from chemores_dask.stream.plan import KERNEL_BYTES, Plan, check_fits, plan_rows
 from chemores_dask.stream.rows import as_rows
 
-NONZEROS_PER_BLOCK = 2**22
+NONZEROS_PER_BLOCK = 2**24
 """Stored values in a block cut from a matrix in memory."""
 
 
@@ -38,7 +38,7 @@ def check_cells(cells: AnnData, *, caller: str) -> None:
 
 
 def planned_rows(
-    cells: AnnData, *, caller: str, state_bytes: int = 0, kernel_bytes: int = KERNEL_BYTES
+    cells: AnnData, *, caller: str, state_bytes: int = 0, kernel_bytes: int = KERNEL_BYTES, kept_bytes: int = 0
 ) -> tuple[Rows, Plan]:
     """The matrix of the cells as rows, once it is known that a pass over them fits into memory.
 
@@ -52,6 +52,8 @@ def planned_rows(
         What the analysis keeps per block in flight.
     kernel_bytes
         What its kernel holds for each stored value at its peak, besides the block it is given.
+    kept_bytes
+        What it gathers from all blocks, as long as the cells.
 
     Returns
     -------
@@ -85,6 +87,7 @@ def planned_rows(
         nonzeros_per_block=nonzeros_per_block,
         state_bytes=state_bytes,
         kernel_bytes=kernel_bytes,
+        kept_bytes=kept_bytes,
     )
     return rows, check_fits(plan)
 

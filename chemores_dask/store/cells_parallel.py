@@ -16,6 +16,7 @@ from dask.delayed import Delayed
 
 from chemores_dask.aliases import Block, StorePath, Vector
 from chemores_dask.errors import InputError, StoreError
+from chemores_dask.memory import plan_tasks, threads
 from chemores_dask.metering import TASKS, count
 from chemores_dask.randomness import cell_keys
 from chemores_dask.store import ledger
@@ -24,6 +25,9 @@ from chemores_dask.store.layout import CELLS, DEFAULT_GEOMETRY, Geometry, erase,
 from chemores_dask.store.raw_counts import COUNT_TYPE, canonical_counts
 from chemores_dask.store.sharded_csr import ShardChecksums, create_matrix, write_shard
 from chemores_dask.store.writer_lock import writing
+
+COUNT_BYTES = 8
+"""A stored count and its column number."""
 
 ROWS_IN_MEMORY = 2**14
 """Rows of a matrix in memory that one task brings to the stored form."""
@@ -93,6 +97,8 @@ def write_cells(cells: anndata.AnnData, store: StorePath, *, geometry: Geometry 
         If the store holds finished cells, or unfinished ones of an ingest.
     StoreBusyError
         If another process writes into the store.
+    BlockTooLargeError
+        If not one shard, with the blocks it is made of, fits into the budget.
 
     Notes
     -----
@@ -109,12 +115,13 @@ def _write(cells: anndata.AnnData, store: StorePath, geometry: Geometry) -> Path
     var = storable_table(cells.var, what="genes")
     blocks = _row_blocks(cells)
     sizes = _compute([dask.delayed(_row_nonzeros)(block) for block in blocks])
+    borders = np.concatenate([[0], np.cumsum([int(size.sum()) for size in sizes], dtype=np.int64)])
+    plan_tasks(_shard_bytes(borders, geometry), caller="write_cells", tasks=threads())
     root = _begin(store)
     folder = root / CELLS / "X"
     header = ledger.Header(geometry, len(var), ledger.genes_checksum(var))
     ledger.start_ledger(root, header)
     matrix = require_group(folder)
-    borders = np.concatenate([[0], np.cumsum([int(size.sum()) for size in sizes], dtype=np.int64)])
     shards = max(-(-int(borders[-1]) // geometry.shard), 1)
     create_matrix(matrix, geometry=geometry, shards=shards)
     written = _compute(_shard_tasks(blocks, borders, folder=folder, geometry=geometry))
@@ -168,6 +175,13 @@ def _row_blocks(cells: anndata.AnnData) -> list[Delayed]:
 
 def _row_nonzeros(block: Block) -> Vector:
     return np.asarray(np.diff(block.indptr), dtype=COUNT_TYPE)
+
+
+def _shard_bytes(borders: Vector, geometry: Geometry) -> int:
+    """What it takes to write one shard: the blocks that it is made of, one more being read, its counts and their compressed form."""
+    largest = int(np.diff(borders).max(initial=0))
+    blocks = min(-(-geometry.shard // max(largest, 1)) + 1, len(borders) - 1)
+    return COUNT_BYTES * (largest * (blocks + 1) + 2 * min(geometry.shard, int(borders[-1])))
 
 
 def _shard_tasks(blocks: list[Delayed], borders: Vector, *, folder: Path, geometry: Geometry) -> list[Delayed]:

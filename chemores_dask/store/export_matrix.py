@@ -17,6 +17,7 @@ import numpy as np
 import zarr
 
 from chemores_dask.aliases import Block, Vector
+from chemores_dask.memory import plan_tasks, values_per_block
 from chemores_dask.store.layout import DEFAULT_GEOMETRY, Geometry
 from chemores_dask.store.raw_counts import COUNT_TYPE
 from chemores_dask.store.sharded_csr import COUNT_ARRAYS, create_matrix, finish_matrix, read_rows, write_shard
@@ -31,6 +32,12 @@ NONZEROS_READ = 2**23
 
 GZIP_LEVEL = 1
 WORKERS = 2
+
+WINDOW_BYTES = 3 * 8 + 8
+"""For each count of a window: one is written, two are read ahead, and choosing rows makes another."""
+
+SLAB_BYTES = (WORKERS + 2) * 8 + WORKERS * 8
+"""For each count of a slab: some are compressed and written, one waits, one is filled."""
 
 CSR_ATTRIBUTES = {"encoding-type": "csr_matrix", "encoding-version": "0.1.0"}
 
@@ -59,8 +66,13 @@ def kept_rows(folder: Path, pointers: Vector, kept: Vector, *, genes: int) -> It
     ------
     ChecksumError
         If bytes on disk are not those that were written.
+    BlockTooLargeError
+        If a window and the slabs in work do not fit into the budget.
     """
-    windows = list(_windows(pointers, kept))
+    windows = list(_windows(pointers, kept, values_per_block(NONZEROS_READ)))
+    largest = max((int(pointers[last] - pointers[first]) for first, last in windows), default=0)
+    slab = min(DEFAULT_GEOMETRY.shard, int(pointers[-1]))
+    plan_tasks(SLAB_BYTES * slab + WINDOW_BYTES * largest, caller="export_cells", tasks=1)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="export-reader") as reader:
         ahead: list[Future[Block]] = []
         for first, last in windows:
@@ -71,7 +83,7 @@ def kept_rows(folder: Path, pointers: Vector, kept: Vector, *, genes: int) -> It
             yield block.result()
 
 
-def _windows(pointers: Vector, kept: Vector) -> Iterator[tuple[int, int]]:
+def _windows(pointers: Vector, kept: Vector, nonzeros: int) -> Iterator[tuple[int, int]]:
     """Runs of rows that begin and end with a kept one, cut where they hold enough; rows in long gaps are not read."""
     wanted = np.flatnonzero(kept)
     if not len(wanted):
@@ -80,7 +92,7 @@ def _windows(pointers: Vector, kept: Vector) -> Iterator[tuple[int, int]]:
     for run in np.split(wanted, gaps + 1):
         first, end = int(run[0]), int(run[-1]) + 1
         while first < end:
-            fitting = int(np.searchsorted(pointers, pointers[first] + NONZEROS_READ, side="right")) - 1
+            fitting = int(np.searchsorted(pointers, pointers[first] + nonzeros, side="right")) - 1
             last = max(first + 1, min(fitting, end))
             yield first, last
             first = last

@@ -19,7 +19,7 @@ import numpy as np
 import zarr
 
 from chemores_dask.aliases import StorePath, Vector
-from chemores_dask.memory import values_per_block
+from chemores_dask.memory import plan_tasks, threads, values_per_block
 from chemores_dask.metering import TASKS, count
 from chemores_dask.store.cells import RowReader, check_complete, fitting_rows
 from chemores_dask.store.layout import (
@@ -41,6 +41,9 @@ from chemores_dask.store.writer_lock import writing
 
 NONZEROS_PER_TILE = 2**25
 """Stored counts of the fullest tile: its task holds them twice, 16 bytes each."""
+
+TILE_BYTES = 16
+"""For each stored count of a tile: as it was read, and turned."""
 
 GENE_GEOMETRY = Geometry(chunk=2**14, shard=SHARD)
 """Smaller chunks than those of the cells: a gene has a few thousand counts in a tile."""
@@ -170,6 +173,8 @@ def write_gene_copy(store: StorePath) -> Path:
         If another process writes into the store.
     ChecksumError
         If bytes on disk are not those that were written.
+    BlockTooLargeError
+        If not one tile fits into the budget.
 
     Notes
     -----
@@ -179,12 +184,13 @@ def write_gene_copy(store: StorePath) -> Path:
     check_complete(existing_root(store))
     with writing(store) as root:
         folder = root / GENE_COPY
-        plan = _begun_plan(root)
-        if plan is None:
-            plan = _new_plan(root)
-            _begin(folder, plan)
-        elif is_complete_group(folder):
+        begun = _begun_plan(root)
+        if begun is not None and is_complete_group(folder):
             return root
+        plan = begun or _new_plan(root)
+        plan_tasks(_tile_bytes(plan), caller="write_gene_copy", tasks=threads())
+        if begun is None:
+            _begin(folder, plan)
         matrix = str((root / CELLS / "X").absolute())
         reader = RowReader(matrix, plan.content, plan.rows_per_tile, plan.cells, plan.genes)
         writer = TileWriter(str(folder.absolute()), reader, plan)
@@ -231,6 +237,11 @@ def _new_plan(root: Path) -> TilePlan:
     pointers = read_pointers(matrix, 0, cells)
     size = fitting_rows(pointers, nonzeros=values_per_block(NONZEROS_PER_TILE))
     return TilePlan(_content(root), cells, genes, size, _tile_nonzeros(pointers, size), GENE_GEOMETRY)
+
+
+def _tile_bytes(plan: TilePlan) -> int:
+    # Read and turned; then one shard, and its chunks compressed.
+    return TILE_BYTES * max(plan.tile_nonzeros, default=0) + 2 * COUNT_TYPE.itemsize * plan.geometry.shard
 
 
 def _content(root: Path) -> str:

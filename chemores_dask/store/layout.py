@@ -51,14 +51,14 @@ CHECKPOINTS = "checkpoints"
 """What the passes of an unfinished run have learned so far; gone when a run is done."""
 
 
-CHUNK = 2**16
+CHUNK = 2**15
 """Counts in one chunk of a shard: what is decoded at least."""
 
 SHARD = 2**22
 """Counts in one shard: what one task writes, as one file."""
 
 POINTER_CHUNK = 2**18
-NONZEROS_PER_BLOCK = 2**22
+NONZEROS_PER_BLOCK = 2**24
 """Counts in one block of opened cells, unless its rows are given."""
 
 RESULT_ROWS = 2**16

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 from chemores_dask.aliases import StorePath
 from chemores_dask.store.cells import check_complete
 from chemores_dask.store.gene_copy import POINTERS, gene_copy_plan, kept_digests
-from chemores_dask.store.layout import CELLS, GENE_COPY, LEDGER, existing_root, group_attributes
+from chemores_dask.store.layout import CELLS, GENE_COPY, LEDGER, existing_root
 from chemores_dask.store.ledger import read_checksums
 from chemores_dask.store.raw_counts import COUNT_TYPE
 from chemores_dask.store.shard_encoder import file_digest
@@ -24,7 +23,6 @@ from chemores_dask.store.sharded_csr import (
     checksum,
     is_lost,
     read_values,
-    read_window,
     samples_of,
     shard_file,
     shard_size,
@@ -142,45 +140,6 @@ def _file_reason(file: str, kept: str) -> str:
     if is_lost(Path(file)):
         return "is missing or empty"
     return "" if file_digest(Path(file)) == kept else "holds other bytes than were written"
-
-
-def decode_all(store: StorePath, *, threads: int) -> int:
-    """Decode all counts of a store and drop them: what any pass costs at least.
-
-    Parameters
-    ----------
-    store
-        Path of the store.
-    threads
-        How many decode at once, each one shard.
-
-    Returns
-    -------
-    Stored counts that were decoded.
-
-    Raises
-    ------
-    StoreNotFoundError, FormatError, SchemaVersionError, IncompleteStoreError
-        As :func:`~chemores_dask.store.cells.open_cells`.
-    ChecksumError
-        If bytes on disk are not those that were written.
-
-    Notes
-    -----
-    Passes over the counts: 1.
-    """
-    root = existing_root(store)
-    check_complete(root)
-    matrix = root / CELLS / "X"
-    total = int((group_attributes(root / CELLS) or {})["nonzeros"])
-    shards = range(-(-total // shard_size(matrix / COUNT_ARRAYS[0])))
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        return sum(pool.map(lambda number: _decoded(matrix, number), shards))
-
-
-def _decoded(matrix: Path, number: int) -> int:
-    counts, _ = read_window(matrix, *shard_window(matrix / COUNT_ARRAYS[0], number))
-    return len(counts)
 
 
 def _shard_reasons(matrix: str, shard: ShardChecksums) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -87,7 +87,13 @@ class WithdrawalReport:
 
 
 def withdraw_patients(
-    store: StorePath, *, patients: Sequence[str], column: str = PATIENT, progress: Progress | None = None
+    store: StorePath,
+    *,
+    patients: Sequence[str],
+    column: str = PATIENT,
+    progress: Progress | None = None,
+    wait: float = 0.0,
+    on_wait: Callable[[str], object] | None = None,
 ) -> WithdrawalReport:
     """Remove patients from a store: cells, cohorts, results, and every trace of their names.
 
@@ -104,6 +110,10 @@ def withdraw_patients(
         Of the table of the cells that names the patient.
     progress
         Called with the number of shards written and to be written.
+    wait
+        Seconds to wait for another process that writes into the store; unless given, the call is refused at once.
+    on_wait
+        Called once with a sentence for people, if there is somebody to wait for.
 
     Returns
     -------
@@ -132,7 +142,7 @@ def withdraw_patients(
     root = store_root(store)
     plan = {"kind": KIND, "patients": asked, "column": column}
     earlier = revision.pending(root)
-    with writing(root):
+    with writing(root, wait=wait, on_wait=on_wait):
         if earlier is not None and earlier["plan"] == plan:
             return WithdrawalReport(**earlier["report"])  # the lock has finished it
         cells = _Cells.read(root, column) if has_cells(root) else None

@@ -21,7 +21,16 @@ from distributed import get_client
 
 from chemores_dask.aliases import Rows
 from chemores_dask.errors import BlockTooLargeError
-from chemores_dask.memory import current_budget, free_memory, keep_beside_others, resident_bytes, share_of_others
+from chemores_dask.memory import (
+    FIRST_PASS_BYTES,
+    current_budget,
+    free_memory,
+    keep_beside_others,
+    resident_bytes,
+    share_of_others,
+)
+from chemores_dask.metering import bytes_text
+from chemores_dask.metering import bytes_text
 from chemores_dask.stream.reduce import FAN_IN
 
 INDEX_BYTES = 4
@@ -40,9 +49,6 @@ SAME = 0.999
 
 STATES_PER_TASK = 2
 """A task makes a state, or merges one into another."""
-
-FIRST_PASS_BYTES = 120_000_000
-"""Compiled kernels, stacks and pools of threads, and what allocators keep."""
 
 SHARE_OF_MEMORY = 0.6
 """Of the free memory that a run may take when it was given no budget."""
@@ -72,6 +78,8 @@ class Plan:
         What a process holds besides: what it held when the pass was planned, and what every process takes at its first pass.
     state_bytes
         Size of one state of the reduction.
+    kept_bytes
+        What grows with the cells: parts of a result that are gathered from all blocks.
     processes
         Workers of the cluster, each of which holds this; 0 where the tasks run in this process.
     """
@@ -84,6 +92,7 @@ class Plan:
     memory_bytes: int
     held_bytes: int = 0
     state_bytes: int = 0
+    kept_bytes: int = 0
     processes: int = 0
 
     @property
@@ -93,9 +102,9 @@ class Plan:
 
     @property
     def waiting_bytes(self) -> int:
-        """States that wait at once in the tree of merges: all but one of every group on the way to the last block."""
+        """States that wait at once in the tree of merges (all but one of every group on the way to the last block), and what is kept."""
         levels = math.ceil(math.log(max(self.blocks, 1), FAN_IN))
-        return self.state_bytes * min(self.blocks, (FAN_IN - 1) * levels)
+        return self.state_bytes * min(self.blocks, (FAN_IN - 1) * levels) + self.kept_bytes
 
     @property
     def promised_bytes(self) -> int:
@@ -110,6 +119,7 @@ def plan_rows(
     nonzeros_per_block: float = 0.0,
     kernel_bytes: int = KERNEL_BYTES,
     state_bytes: int = 0,
+    kept_bytes: int = 0,
     memory_bytes: int | None = None,
 ) -> Plan:
     """Work out what one pass over the rows will hold in memory.
@@ -126,6 +136,8 @@ def plan_rows(
         What the kernel holds for each stored value at its peak, besides the block it is given.
     state_bytes
         Size of one state of the reduction (or of one block of the result).
+    kept_bytes
+        What grows with the cells: parts of a result that are gathered from all blocks.
     memory_bytes
         Memory for all tasks in flight together. Unless given: what the current budget leaves, or else 60 % of what the machine (or
         its control group) has free; of the smallest worker, where a ``distributed.Client`` is active.
@@ -155,6 +167,7 @@ def plan_rows(
         memory_bytes=max(resources.memory_bytes - others, 0) if memory_bytes is None else memory_bytes,
         held_bytes=resources.held_bytes + others,
         state_bytes=state_bytes,
+        kept_bytes=kept_bytes,
         processes=resources.processes,
     )
 
@@ -240,10 +253,11 @@ def _refusal(plan: Plan) -> str:
         if fitting >= 1
         else f"Use fewer threads per worker, a budget of {_enough(plan)}, or fewer genes."
     )
+    tasks = "1 task" if plan.tasks_in_flight == 1 else f"{plan.tasks_in_flight} tasks"
     return (
-        f"All tasks in flight must fit into memory. {plan.tasks_in_flight} tasks of {plan.rows_per_block:,} rows need "
-        f"{(plan.promised_bytes - plan.held_bytes) / 1e9:.2f} GB; available are {plan.memory_bytes / 1e9:.2f} GB, besides "
-        f"{plan.held_bytes / 1e9:.2f} GB that are held already. {mend}"
+        f"All tasks in flight must fit into memory. {tasks} of {plan.rows_per_block:,} rows need "
+        f"{bytes_text(plan.promised_bytes - plan.held_bytes)}; available are {bytes_text(max(plan.memory_bytes, 0))}, besides "
+        f"{bytes_text(plan.held_bytes)} that are held already. {mend}"
     )
 
 

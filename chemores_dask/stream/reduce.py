@@ -19,7 +19,7 @@ from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.stream.checkpoints import Kept, kept_state, kept_value
 from chemores_dask.stream.rows import call_with_columns, row_columns
 
-FAN_IN = 8
+FAN_IN = 2
 
 
 @dataclass(frozen=True, eq=False)

@@ -92,7 +92,9 @@ def row_columns(rows: Rows, columns: Columns | None) -> dict[str, da.Array]:
         width = int(np.prod(array.shape[1:]))
         if width == 1 and len(array) > 1 and array.strides[0] == 0:
             # One number for all rows, as np.broadcast_to makes it, is made in the tasks; nothing as long as the cells travels.
-            cut[name] = da.full((len(array), 1), array[(0,) * array.ndim], chunks=(rows.chunks[0], (1,)), dtype=array.dtype)
+            cut[name] = da.full(
+                (len(array), 1), array[(0,) * array.ndim], chunks=(rows.chunks[0], (1,)), dtype=array.dtype
+            )
             continue
         array = array.reshape(len(array), width)
         cut[name] = da.from_array(

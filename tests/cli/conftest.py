@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from chemores_dask.cli.main import main
+from chemores_dask.store.layout import LOCK_FILE
+
+HOLDER = """
+import fcntl, os, sys, time
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(1)
+os.unlink(file.name)
+"""
 
 PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
 
@@ -62,3 +74,12 @@ def store(finished_store, tmp_path):
 def pipelines():
     """Folder of the pipelines of this project."""
     return PIPELINES
+
+
+@pytest.fixture
+def held_store(store):
+    """That copy, into which another process writes for a second."""
+    arguments = [sys.executable, "-IS", "-c", HOLDER, str(store / LOCK_FILE)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield store

@@ -30,3 +30,12 @@ def test_withdraw__names_patients_like_the_one_it_does_not_know(chemores, store,
 def test_withdraw__needs_a_patient(chemores, store, capsys):
     assert chemores("withdraw", store) == 2
     assert "--patient" in capsys.readouterr().err
+
+
+def test_withdraw__waits_for_another_writer_where_asked_to(chemores, held_store, capsys):
+    patients = open_cells(held_store).obs["patient"].cat.categories
+    assert chemores("withdraw", held_store, "--patient", patients[0]) == 1
+    assert "One writer at a time" in capsys.readouterr().err
+    assert chemores("withdraw", held_store, "--patient", patients[0], "--wait") == 0
+    assert "Waiting for the store" in capsys.readouterr().err
+    assert patients[0] not in open_cells(held_store).obs["patient"].cat.categories

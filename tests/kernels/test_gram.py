@@ -10,13 +10,10 @@ from chemores_dask.kernels import gram
 from chemores_dask.kernels.gram import (
     add_tail,
     fill_piece,
-    gram_matrix,
     gram_triangle,
     head_size,
     packed_triangle,
     scatter_tail,
-    triangle_diagonal,
-    triangle_size,
     whole_matrix,
 )
 
@@ -39,6 +36,11 @@ def cut(kernel, rows, rank, *, head, start, size):
     tail_rows, tail_values = np.empty(rows.nnz, dtype=np.int32), np.empty(rows.nnz)
     kernel(rows.indptr, rows.indices, rows.data, rank, start, dense, starts, tail_rows, tail_values)
     return dense, starts, tail_rows, tail_values
+
+
+def unpacked(rows, *, head=None):
+    """The Gram matrix out of its triangle."""
+    return whole_matrix(gram_triangle(rows, head=head), rows.shape[1])
 
 
 @pytest.mark.parametrize("kernel", [fill_piece, fill_piece.python])
@@ -93,38 +95,32 @@ def test_whole_matrix__is_symmetric(kernel):
     np.testing.assert_array_equal(kernel(packed, 3), [[0, 1, 2], [1, 3, 4], [2, 4, 5]])
 
 
-@pytest.mark.parametrize("size", [0, 1, 5])
-def test_triangle_diagonal__is_that_of_the_whole(size):
-    packed = np.random.default_rng(2).normal(size=triangle_size(size))
-    np.testing.assert_array_equal(triangle_diagonal(packed, size), np.diag(whole_matrix(packed, size)))
-
-
 @pytest.mark.parametrize("head", [None, 0, 1, 64, COLUMNS])
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-def test_gram_matrix__is_exact_and_symmetric(rows, head, kind):
+def test_gram_triangle__is_exact_and_symmetric(rows, head, kind):
     rows = rows.astype(kind)
-    found = gram_matrix(rows, head=head)
+    found = unpacked(rows, head=head)
     exact = rows.astype(np.float64)
     np.testing.assert_allclose(found, (exact.T @ exact).toarray(), rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(found, found.T)
 
 
-def test_gram_matrix__takes_rows_in_pieces(rows, monkeypatch):
+def test_gram_triangle__takes_rows_in_pieces(rows, monkeypatch):
     exact = (rows.T @ rows).toarray()
     for least in (1, 7, 59):
         monkeypatch.setattr(gram, "PIECE_BYTES", 8)
         monkeypatch.setattr(gram, "LEAST_PIECE", least)
-        np.testing.assert_allclose(gram_matrix(rows, head=70), exact, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(unpacked(rows, head=70), exact, rtol=1e-12, atol=1e-12)
 
 
-def test_gram_matrix__of_counts_is_exact():
+def test_gram_triangle__of_counts_is_exact():
     counts = sp.csr_matrix(np.array([[1, 0, 2**20], [0, 3, 5]], dtype=np.int32))
-    np.testing.assert_array_equal(gram_matrix(counts), [[1, 0, 2**20], [0, 9, 15], [2**20, 15, 2**40 + 25]])
+    np.testing.assert_array_equal(unpacked(counts), [[1, 0, 2**20], [0, 9, 15], [2**20, 15, 2**40 + 25]])
 
 
 @pytest.mark.parametrize("shape", [(0, 4), (3, 4), (3, 1), (0, 0)])
-def test_gram_matrix__of_nothing_is_zero(shape):
-    np.testing.assert_array_equal(gram_matrix(sp.csr_matrix(shape)), np.zeros((shape[1], shape[1])))
+def test_gram_triangle__of_nothing_is_zero(shape):
+    np.testing.assert_array_equal(unpacked(sp.csr_matrix(shape)), np.zeros((shape[1], shape[1])))
 
 
 def test_gram_triangle__keeps_its_input(rows):

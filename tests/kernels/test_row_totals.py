@@ -7,7 +7,8 @@ import pytest
 import scipy.sparse as sp
 
 from chemores_dask.kernels import row_totals
-from chemores_dask.kernels.row_totals import block_totals, log_scaled_rows
+from chemores_dask.kernels.count_walk import Wanted, walk_counts
+from chemores_dask.kernels.row_totals import log_scaled_rows, walked_totals
 
 
 def counts(*, cells=40, genes=30, seed=0, dtype=np.int32):
@@ -18,11 +19,11 @@ def counts(*, cells=40, genes=30, seed=0, dtype=np.int32):
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.float32, np.float64, np.uint16, np.bool_])
-def test_block_totals__are_sums(dtype):
+def test_walked_totals__are_sums(dtype):
     block = counts(dtype=dtype)
     groups = np.random.default_rng(1).random((3, 30)) < 0.3
     dense = block.toarray().astype(np.int64)
-    totals = block_totals(block, groups)
+    totals = walked_totals(walk_counts(block, Wanted(gene_groups=groups, gene_totals=True)))
     np.testing.assert_array_equal(totals.row_total, dense.sum(axis=1))
     np.testing.assert_array_equal(totals.row_detected, (dense > 0).sum(axis=1))
     np.testing.assert_array_equal(totals.row_group_total, dense @ groups.T)
@@ -30,9 +31,10 @@ def test_block_totals__are_sums(dtype):
     np.testing.assert_array_equal(totals.gene_detected, (dense > 0).sum(axis=0))
 
 
-def test_block_totals__do_not_count_stored_zeros():
+def test_walked_totals__do_not_count_stored_zeros():
     block = sp.csr_matrix((np.array([0, 5, 0]), np.array([0, 1, 2]), np.array([0, 3])), shape=(1, 3))
-    totals = block_totals(block, np.zeros((0, 3), dtype=bool))
+    wanted = Wanted(gene_groups=np.zeros((0, 3), dtype=bool), gene_totals=True)
+    totals = walked_totals(walk_counts(block, wanted))
     assert totals.row_detected[0] == 1
     assert totals.gene_detected.tolist() == [0, 1, 0]
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chemores_dask import metering
-from chemores_dask.errors import CountsError, IncompleteStoreError, InputError, StoreError
+from chemores_dask.errors import BlockTooLargeError, CountsError, IncompleteStoreError, InputError, StoreError
+from chemores_dask.memory import memory_budget
 from chemores_dask.store import cells_tables
 from chemores_dask.store.cells import CellsWriter, open_cells, write_cells
 from chemores_dask.store.layout import Geometry
@@ -148,3 +149,12 @@ def test_write_cells__leaves_the_input_alone(tmp_path):
 def test_write_cells__takes_the_smallest_matrices(tmp_path, shape):
     write_cells(make_cells(sp.csr_matrix(shape, dtype="f4")), tmp_path / "c.zarr")
     assert open_cells(tmp_path / "c.zarr").shape == shape
+
+
+def test_write_cells__refuses_a_budget_that_holds_no_shard_before_it_writes(tmp_path):
+    cells = make_cells(np.eye(6, dtype=np.int32))
+    with memory_budget("1MB"), pytest.raises(BlockTooLargeError, match="write_cells must fit into the budget"):
+        write_cells(cells, tmp_path / "c.zarr")
+    with memory_budget("100GB") as budget:
+        write_cells(cells, tmp_path / "c.zarr")
+    assert 0 < budget.promised_bytes < budget.limit

@@ -7,6 +7,8 @@ import scipy.sparse as sp
 import zarr
 from anndata.io import read_elem
 
+from chemores_dask.errors import BlockTooLargeError
+from chemores_dask.memory import memory_budget
 from chemores_dask.store import export_matrix
 from chemores_dask.store.export_matrix import kept_rows, write_h5_matrix, write_zarr_matrix
 from chemores_dask.store.layout import CELLS, Geometry
@@ -79,3 +81,11 @@ def test_kept_rows__does_not_read_what_nobody_wants(tmp_path):
     kept = np.zeros(54, dtype=bool)
     kept[:3] = True
     assert sum(block.shape[0] for block in kept_rows(matrix, read_pointers(matrix, 0, 54), kept, genes=12)) == 3
+
+
+def test_kept_rows__refuses_a_budget_that_holds_no_window(tmp_path):
+    matrix = write_stream(tmp_path / "c.zarr", make_blocks()) / CELLS / "X"
+    kept = np.ones(len(all_counts(make_blocks())), dtype=bool)
+    pointers = read_pointers(matrix, 0, len(kept))
+    with memory_budget("1MB"), pytest.raises(BlockTooLargeError, match="export_cells must fit into the budget"):
+        next(kept_rows(matrix, pointers, kept, genes=12))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import anndata
+import dask
 import numpy as np
 import pytest
 
 import chemores_dask as cd
-from chemores_dask.errors import IncompleteStoreError, StoreBusyError
+from chemores_dask.errors import BlockTooLargeError, IncompleteStoreError, StoreBusyError
+from chemores_dask.memory import memory_budget
 from chemores_dask.metering import difference, snapshot
 from chemores_dask.store import gene_copy
 from chemores_dask.store.cells import CellsWriter, write_cells
@@ -65,21 +67,26 @@ def test_write_gene_copy__goes_on_where_it_was_cut_short(stored, monkeypatch, tm
     expected = files_of(whole / "cells_by_gene")
     real = gene_copy.TileWriter.__call__
 
+    def records():
+        return [file.name for file in (store / "cells_by_gene" / "tiles").glob("*.json")]
+
     def killed(writer, tile):
-        if tile in {2, 5}:
+        if len(records()) == 4:
             raise KeyboardInterrupt
         real(writer, tile)
 
     with monkeypatch.context() as patched:
         patched.setattr(gene_copy.TileWriter, "__call__", killed)
-        with pytest.raises(KeyboardInterrupt):
+        # One thread: others would still be writing while we look at what is done.
+        with dask.config.set(scheduler="sync"), pytest.raises(KeyboardInterrupt):
             write_gene_copy(store)
     assert gene_copy_state(store) == "cut short"
     with pytest.raises(IncompleteStoreError, match="cut short; run: chemores by-gene"):
         cd.read_genes(store, "GENE1")
-    done = len(list((store / "cells_by_gene" / "tiles").iterdir()))
+    done = len(records())
     plan = TilePlan.from_attributes(group_attributes(store / "cells_by_gene"))
-    (store / "cells_by_gene" / "data" / "c" / str(plan.shards(2)[0])).write_bytes(b"torn")
+    torn = next(tile for tile in range(len(plan.tile_nonzeros)) if f"{tile}.json" not in records())
+    (store / "cells_by_gene" / "data" / "c" / str(plan.shards(torn)[0])).write_bytes(b"torn")
     before = snapshot()
     write_gene_copy(store)
     assert difference(before, snapshot())["tasks"] == len(plan.tile_nonzeros) - done > 0
@@ -144,3 +151,10 @@ def test_tile_plan__survives_its_attributes():
     assert TilePlan.from_attributes(plan.attributes()) == plan
     assert [list(plan.shards(tile)) for tile in range(3)] == [[0, 1], [], [2, 3, 4]]
     assert [plan.tile_of_shard(number) for number in range(5)] == [0, 0, 2, 2, 2]
+
+
+def test_write_gene_copy__refuses_a_budget_that_holds_no_tile(stored):
+    store, _ = stored
+    with memory_budget("1MB"), pytest.raises(BlockTooLargeError, match="write_gene_copy must fit into the budget"):
+        write_gene_copy(store)
+    assert gene_copy_state(store) == "none"

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from chemores_dask.errors import ChecksumError, IncompleteStoreError
+from chemores_dask.errors import IncompleteStoreError
 from chemores_dask.store import gene_copy
 from chemores_dask.store.cells import CellsWriter, write_cells
 from chemores_dask.store.gene_copy import gene_copy_plan, write_gene_copy
 from chemores_dask.store.sharded_csr import shard_file, write_shard
-from chemores_dask.store.verification import damaged_gene_files, decode_all, verify_cells
+from chemores_dask.store.verification import damaged_gene_files, verify_cells
 from tests.store.sources import SMALL, all_counts, gene_table, make_blocks, write_stream
 
 
@@ -93,15 +93,3 @@ def test_damaged_gene_files__names_files_and_samples(stored, monkeypatch):
     assert first.samples == tuple(dict.fromkeys(f"s{cell // 18}" for cell in range(*plan.rows(1))))
     assert (second.array, second.number, second.reason) == ("indptr", 2, "is missing or empty")
     assert verify_cells(stored) == []
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-def test_decode_all__decodes_every_count(stored, threads):
-    assert decode_all(stored, threads=threads) == (all_counts(make_blocks()) > 0).sum()
-
-
-def test_decode_all__finds_damage(stored):
-    file = shard_file(stored / "cells" / "X" / "data", 3)
-    file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(ChecksumError, match="c/3"):
-        decode_all(stored, threads=2)
