@@ -136,7 +136,7 @@ def write_dataset(dataset: xr.Dataset, folder: Path, *, attributes: Mapping[str,
         keep_plan(folder, writes)
     for name in [name for name in prepared if name not in writes]:
         _create(group, name, prepared[name], grids[name])
-        open_array(folder / name, mode="r+")[...] = prepared[name].data
+        _write_chunks(folder / name, prepared[name].data, rows=grids[name][:1])
     _write_missing(folder, writes)
     group.attrs.update(
         {
@@ -246,13 +246,15 @@ def _prepared(name: Hashable, variable: xr.Variable) -> xr.Variable:
 def _prepared_text(
     name: str, dims: tuple[Hashable, ...], values: np.ndarray, attributes: dict[str, Any]
 ) -> xr.Variable:
-    flat = values.astype(object).ravel()
-    missing = np.array(
-        [value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)) for value in flat],
+    flat = values.astype(object, copy=False).ravel()
+    missing = np.fromiter(
+        (value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)) for value in flat),
         dtype=bool,
+        count=len(flat),
     )
-    if values.dtype.kind not in TEXT_KINDS or not all(isinstance(value, str) for value in flat[~missing]):
-        kinds = sorted({type(value).__name__ for value in flat[~missing]})
+    present = flat[~missing] if missing.any() else flat
+    if values.dtype.kind not in TEXT_KINDS or not all(isinstance(value, str) for value in present):
+        kinds = sorted({type(value).__name__ for value in present})
         message = (
             f"Stored variables hold whole numbers, floats, booleans or text. {name!r} has type {values.dtype}, "
             f"values of {', '.join(kinds) or 'no type'}; convert it."
@@ -260,11 +262,11 @@ def _prepared_text(
         raise InputError(message)
     if missing.any():
         word = "missing"
-        while word in set(flat[~missing]):
+        while word in set(present):
             word = f"<{word}>"
         attributes = {**attributes, MISSING_WORD: word}
         flat = np.where(missing, word, flat)
-    return xr.Variable(dims, flat.astype(object).reshape(values.shape), attributes)
+    return xr.Variable(dims, flat.astype(object, copy=False).reshape(values.shape), attributes)
 
 
 def _create(group: zarr.Group, name: str, variable: xr.Variable, chunks: tuple[int, ...]) -> None:
@@ -279,6 +281,16 @@ def _create(group: zarr.Group, name: str, variable: xr.Variable, chunks: tuple[i
         dimension_names=[str(dim) for dim in variable.dims],
         attributes=dict(variable.attrs),
     )
+
+
+def _write_chunks(folder: Path, data: np.ndarray, *, rows: tuple[int, ...]) -> None:
+    """Write an array some whole chunks at a time: text as long as the cells would be held once more otherwise."""
+    array = open_array(folder, mode="r+")
+    if not rows:
+        array[...] = data
+        return
+    for first in range(0, len(data), rows[0]):
+        array[first : first + rows[0]] = data[first : first + rows[0]]
 
 
 def _lazy_write(data: da.Array, folder: Path, chunks: tuple[int, ...]) -> da.Array:

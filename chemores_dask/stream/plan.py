@@ -30,7 +30,6 @@ from chemores_dask.memory import (
     share_of_others,
 )
 from chemores_dask.metering import bytes_text
-from chemores_dask.metering import bytes_text
 from chemores_dask.stream.reduce import FAN_IN
 
 INDEX_BYTES = 4

@@ -326,7 +326,7 @@ def main():
         left = min(options.per_sequence, options.run_kills - kills)
         found = torn_on_purpose(
             run, store, wanted=wanted, kills=left, random_kill=chooser(changes, seconds),
-            finished=finished_steps, bound=5 * THREADS, whole_blocks=blocks,
+            finished=finished_steps, bound=THREADS, whole_blocks=blocks,
         )  # fmt: skip
         kills += found["kills"]
         sums["run"]["sequences"].append(found)

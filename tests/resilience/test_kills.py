@@ -13,7 +13,7 @@ HARNESS = Path(__file__).with_name("kill_harness.py")
 @pytest.mark.slow
 def test_ingest_and_run__give_the_same_bits_however_often_they_are_killed(tmp_path):
     arguments = [sys.executable, str(HARNESS), str(tmp_path), "--ingest-kills", "20", "--run-kills", "36"]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
     sequences = [*found["ingest"]["sequences"], *found["run"]["sequences"]]

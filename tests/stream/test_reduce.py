@@ -99,7 +99,7 @@ def test_reduce_rows__has_the_same_bits_on_a_cluster():
 
 
 def test_reduce_rows__reads_each_block_in_one_task():
-    delayed = reduce_rows(as_rows(DENSE, rows_per_block=5), SUMS, columns={"weight": WEIGHT})
+    delayed = reduce_rows(as_rows(DENSE, rows_per_block=5), SUMS, columns={"weight": WEIGHT}, fan_in=8)
     (optimized,) = dask.optimize(delayed)
     keys = [str(key) for key in optimized.__dask_graph__()]
     merges = [key for key in keys if "merge-" in key]
