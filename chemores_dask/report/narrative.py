@@ -18,6 +18,8 @@ ANALYSES = {
     "quality": "summed the counts, detected genes and mitochondrial share of each cell, and marked the cells within limits",
     "variable_genes": "chose the genes that vary more between cells than their mean explains",
     "pca": "found the principal components of log-normalized expression",
+    "gene_products": "summed the products of genes, apart for each fold of the patients",
+    "pca_of_products": "found the principal components of all folds, or of all but some, from these sums",
     "module_score": "scored each cell for gene sets, against control genes of similar expression",
     "score_states": "cut a score into states at natural breaks of its distribution",
     "cohort_cube": "summed the counts of all cells of each sample and state",

@@ -65,7 +65,7 @@ def patient_folds(patients: pd.Series, *, folds: int = 10, seed: int) -> pd.Seri
     --------
     >>> patients = pd.Series(["P1", "P1", "P2", "P3"])
     >>> found = patient_folds(patients, folds=3, seed=1)
-    >>> found[0] == found[1], sorted(set(found.tolist()))
+    >>> bool(found[0] == found[1]), sorted(set(found.tolist()))
     (True, [1, 2, 3])
     """
     codes, names = pd.factorize(patients.astype(str).where(patients.notna()), sort=True)

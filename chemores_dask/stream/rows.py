@@ -175,11 +175,16 @@ def _check_real(dtype: np.dtype) -> None:
         raise InputError(message)
 
 
+def block_dtype(dtype: np.dtype) -> np.dtype:
+    """The type of the values of a block: one that sparse matrices and kernels know, neither half nor extended precision."""
+    if dtype.kind == "f" and dtype.itemsize not in (4, 8):
+        return np.dtype(np.float32 if dtype.itemsize < 4 else np.float64)
+    return dtype
+
+
 def _plain(matrix: Any) -> Any:
-    """The matrix in a type that sparse matrices and kernels know: neither half nor extended precision."""
-    if matrix.dtype.kind == "f" and matrix.dtype.itemsize not in (4, 8):
-        return matrix.astype(np.float32 if matrix.dtype.itemsize < 4 else np.float64)
-    return matrix
+    dtype = block_dtype(matrix.dtype)
+    return matrix if matrix.dtype == dtype else matrix.astype(dtype)
 
 
 def _whole_rows(matrix: da.Array) -> Rows:

@@ -12,7 +12,7 @@ from dask.blockwise import Blockwise
 from chemores_dask.aliases import Block, Columns, Rows, Vector
 from chemores_dask.errors import ParameterError
 from chemores_dask.kernels.chosen_columns import ChosenColumns, chosen_width
-from chemores_dask.stream.rows import call_with_columns
+from chemores_dask.stream.rows import block_dtype, call_with_columns
 
 
 @runtime_checkable
@@ -46,11 +46,12 @@ def select_columns(rows: Rows, positions: Vector) -> Rows:
     source, kernel = _below_selectable(rows)
     chosen = ChosenColumns(positions) if kernel is None else kernel.select(positions)
     width = chosen_width(positions)
+    dtype = block_dtype(rows.dtype)
     return da.map_blocks(
         call_with_columns,
         source,
-        dtype=rows.dtype,
-        meta=sp.csr_matrix((0, width), dtype=rows.dtype),
+        dtype=dtype,
+        meta=sp.csr_matrix((0, width), dtype=dtype),
         chunks=(rows.chunks[0], (width,)),
         function=chosen,
         names=(),

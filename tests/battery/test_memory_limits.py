@@ -80,7 +80,7 @@ def test_budget__that_is_too_small_is_refused_before_anything_is_read(store, ana
     before = snapshot()
     with memory_budget("50MB"):
         cells = open_cells(store)
-        with pytest.raises(BlockTooLargeError, match=r"need 0\.\d+ GB; available are 0\.00 GB.*a budget of at least"):
+        with pytest.raises(BlockTooLargeError, match=r"need \d+\.\d MB; available are 0 bytes.*a budget of at least"):
             analysis(cells)
     assert difference(before, snapshot()).get(BLOCKS_DECODED, 0) == 0
 

@@ -7,6 +7,7 @@ import pytest
 from chemores_dask.errors import InputError
 from chemores_dask.store.cells_tables import finish_tables, joined_obs, storable_table
 from chemores_dask.store.layout import group_attributes, writable_root
+from chemores_dask.store.table_files import DESCRIPTIONS
 
 
 def test_storable_table__refuses_repeated_names():
@@ -78,6 +79,10 @@ def test_joined_obs__takes_nothing(tables):
 def test_finish_tables__marks_complete(tmp_path):
     root = writable_root(tmp_path / "s")
     table = pd.DataFrame(index=["a"])
+    for name in DESCRIPTIONS:
+        file = root / "cells" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}")
     finish_tables(root, obs=table, var=table, uns={"note": "x"}, facts={"cells": 1})
     found = group_attributes(root / "cells")
     assert found["complete"] is True
