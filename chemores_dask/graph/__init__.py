@@ -1,0 +1,1 @@
+"""Embeddings of cells in; neighbors, clusters and maps out."""
