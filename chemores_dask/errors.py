@@ -34,6 +34,7 @@
       SmallSampleWarning                 no arrangement of the data can be significant
       DroppedPatientsWarning             patients without the data an analysis needs are left out
       StaleResultWarning                 a result was made from cells or patients that are no longer the same
+      AliasedBatchWarning                correcting batches takes the contrast of interest away
 
 A message has three parts: what must hold, what was found, how to mend it.
 """
@@ -169,3 +170,7 @@ class DroppedPatientsWarning(ChemoresWarning):
 
 class StaleResultWarning(ChemoresWarning):
     """A result was made from cells or patients that are no longer the same."""
+
+
+class AliasedBatchWarning(ChemoresWarning):
+    """Correcting these batches takes the contrast of interest away."""

@@ -2,22 +2,24 @@
 
 A figure of a section is a table: ``kind`` and ``step`` (whose result is drawn), ``caption``, and options:
 
-==================== ================== ================================================================================
-kind                 draws              options
-==================== ================== ================================================================================
+==================== ================================= ================================================================================
+kind                 draws                             options
+==================== ================================= ================================================================================
 quality_violins      quality
-variable_genes_plot  variable_genes     labels (number)
-embedding_map        pca                color (``"sample"``, a column of the cube, or ``"step.variable"``), select, cube (step), title
+variable_genes_plot  variable_genes                    labels (number)
+embedding_map        umap, pca, harmony, diffusion_map color, coordinates (variable), select, cube (step), title
 variance_explained   pca
-score_distribution   module_score       gene_set, states (step), by (``"sample"`` or a column of the cube), cube (step)
+score_distribution   module_score                      gene_set, states (step), by (``"sample"`` or a column of the cube), cube (step)
+marker_dots          markers                           genes (number)
 composition_slopes   paired_composition
-composition_bars     cohort_cube        order (columns)
-survival_curves      kaplan_meier       log_rank (step), cox (step), labels (table), time_label, title
-volcano              cox_scan           q, labels (number)
-forest               cox_model          labels (table)
-==================== ================== ================================================================================
+composition_bars     cohort_cube                       order (columns)
+survival_curves      kaplan_meier                      log_rank (step), cox (step), labels (table), time_label, title
+volcano              cox_scan                          q, labels (number)
+forest               cox_model                         labels (table)
+==================== ================================= ================================================================================
 
-``select`` picks along the other dimensions of the variable that ``color`` names, as ``{gene_set = "stemness"}``.
+``color`` is ``"sample"``, a column of the cube, or a variable over cells as ``"step.variable"``; ``select`` picks along its other dimensions, as
+``{gene_set = "stemness"}``. ``coordinates`` names what is drawn, where a step has several variables over cells and another dimension.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from chemores_dask.figures.composition_bars import composition_bars
 from chemores_dask.figures.composition_slopes import composition_slopes
 from chemores_dask.figures.embedding_map import embedding_map
 from chemores_dask.figures.forest import forest
+from chemores_dask.figures.marker_dots import marker_dots
 from chemores_dask.figures.quality_violins import quality_violins
 from chemores_dask.figures.score_distribution import score_distribution
 from chemores_dask.figures.survival_curves import survival_curves
@@ -45,6 +48,7 @@ from chemores_dask.figures.variable_genes_plot import variable_genes_plot
 from chemores_dask.figures.variance_explained import variance_explained
 from chemores_dask.figures.volcano import volcano
 
+MAPS = ("umap", "pca", "harmony", "diffusion_map")
 ALWAYS = ("kind", "step", "caption")
 SELECT = "select"
 WORDS = {str: "a text", int: "a whole number", float: "a number", Mapping: "a table", Sequence: "a list of texts"}
@@ -59,7 +63,7 @@ class FigureEntry:
     function
         Draws it; the result is its first argument, options are keywords.
     draws
-        The analysis whose result it draws.
+        The analyses whose results it draws.
     steps
         Options that name a step, with the analysis of that step.
     variables
@@ -67,7 +71,7 @@ class FigureEntry:
     """
 
     function: Callable[..., Figure]
-    draws: str
+    draws: tuple[str, ...]
     steps: Mapping[str, str] = field(default_factory=dict)
     variables: tuple[str, ...] = ()
 
@@ -79,18 +83,19 @@ class FigureEntry:
 
 
 FIGURES: dict[str, FigureEntry] = {
-    "quality_violins": FigureEntry(quality_violins, "quality"),
-    "variable_genes_plot": FigureEntry(variable_genes_plot, "variable_genes"),
-    "embedding_map": FigureEntry(embedding_map, "pca", {"cube": "cohort_cube"}, ("color",)),
-    "variance_explained": FigureEntry(variance_explained, "pca"),
+    "quality_violins": FigureEntry(quality_violins, ("quality",)),
+    "variable_genes_plot": FigureEntry(variable_genes_plot, ("variable_genes",)),
+    "embedding_map": FigureEntry(embedding_map, MAPS, {"cube": "cohort_cube"}, ("color",)),
+    "variance_explained": FigureEntry(variance_explained, ("pca",)),
     "score_distribution": FigureEntry(
-        score_distribution, "module_score", {"states": "score_states", "cube": "cohort_cube"}
+        score_distribution, ("module_score",), {"states": "score_states", "cube": "cohort_cube"}
     ),
-    "composition_slopes": FigureEntry(composition_slopes, "paired_composition"),
-    "composition_bars": FigureEntry(composition_bars, "cohort_cube"),
-    "survival_curves": FigureEntry(survival_curves, "kaplan_meier", {"log_rank": "log_rank", "cox": "cox_model"}),
-    "volcano": FigureEntry(volcano, "cox_scan"),
-    "forest": FigureEntry(forest, "cox_model"),
+    "marker_dots": FigureEntry(marker_dots, ("markers",)),
+    "composition_slopes": FigureEntry(composition_slopes, ("paired_composition",)),
+    "composition_bars": FigureEntry(composition_bars, ("cohort_cube",)),
+    "survival_curves": FigureEntry(survival_curves, ("kaplan_meier",), {"log_rank": "log_rank", "cox": "cox_model"}),
+    "volcano": FigureEntry(volcano, ("cox_scan",)),
+    "forest": FigureEntry(forest, ("cox_model",)),
 }
 
 
@@ -128,13 +133,13 @@ def check_figure(figure: Mapping[str, object], *, analyses: Mapping[str, str]) -
             )
             raise ParameterError(message)
         if option in entry.steps:
-            _check_step(value, str(kind), option, entry.steps[option], analyses)
+            _check_step(value, str(kind), option, (entry.steps[option],), analyses)
         elif option == SELECT:
             _check_type(value, Mapping, str(kind), option)
         elif option in entry.variables:
             _check_type(value, str, str(kind), option)
             if "." in str(value):
-                _check_step(str(value).split(".")[0], str(kind), option, None, analyses)
+                _check_step(str(value).split(".")[0], str(kind), option, (), analyses)
         else:
             _check_type(value, _kind_of(entry.function, option), str(kind), option)
 
@@ -193,17 +198,19 @@ def _variable(text: str, select: object, results: Mapping[str, xr.Dataset]) -> x
     return values
 
 
-def _check_step(step: object, kind: str, option: str, analysis: str | None, analyses: Mapping[str, str]) -> None:
+def _check_step(
+    step: object, kind: str, option: str, wanted: tuple[str, ...], analyses: Mapping[str, str]
+) -> None:
     if step not in analyses:
         message = (
             f"The option {option!r} of a figure {kind!r} must name a step. Got {step!r}; "
             f"steps: {listed(analyses)}.{_close(step, analyses)}"
         )
         raise ParameterError(message)
-    if analysis is not None and analyses[str(step)] != analysis:
-        fitting = [name for name, known in analyses.items() if known == analysis]
+    if wanted and analyses[str(step)] not in wanted:
+        fitting = [name for name, known in analyses.items() if known in wanted]
         message = (
-            f"The option {option!r} of a figure {kind!r} must name a step of the analysis {analysis!r}. "
+            f"The option {option!r} of a figure {kind!r} must name a step of the analysis {' or '.join(map(repr, wanted))}. "
             f"Got {step!r}, a step of {analyses[str(step)]!r}; steps that fit: {listed(fitting)}."
         )
         raise ParameterError(message)

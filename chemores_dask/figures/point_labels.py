@@ -10,11 +10,21 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
+from chemores_dask.figures.cell_labels import even_order
 from chemores_dask.figures.number_text import shown_name
 from chemores_dask.figures.style import INK, NEUTRAL, SMALL
 
 DISTANCES = (6.0, 14.0, 24.0, 36.0)
 """How far from its point a label may stand, in points; near places are tried first."""
+
+SHIFTS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1))
+"""How far the name of a group may move aside, in widths and heights of its own."""
+
+AROUND = 25
+OWN_PLACE = 0.7
+"""Share of the 25 points around its middle that a group must have to be named there."""
+
+MOST_LOOKED_AT = 20_000
 
 ANGLES = tuple(np.deg2rad([0, 180, 35, 145, -35, -145, 90, -90, 65, 115, -65, -115]))
 
@@ -60,6 +70,62 @@ def label_points(
         taken.append(box)
         written.append(str(name))
     return written
+
+
+def label_groups(axes: Axes, names: Sequence[str], *, points: np.ndarray, codes: np.ndarray) -> list[str]:
+    """Write the names of groups of points in their middle, the largest groups first.
+
+    A group whose middle belongs to others, because it lies in several places, is not named; nor is one whose name would lie over another.
+
+    Parameters
+    ----------
+    axes
+        Limits and scales must be set.
+    names
+        Of the groups.
+    points
+        (point, 2).
+    codes
+        Group of each point.
+
+    Returns
+    -------
+    The names that were written.
+    """
+    axes.figure.canvas.draw()
+    inside = axes.get_window_extent()
+    some = even_order(len(points))[:MOST_LOOKED_AT]
+    taken: list[Bbox] = []
+    written = []
+    for group in np.argsort(-np.bincount(codes, minlength=len(names)), kind="stable"):
+        mine = codes == group
+        if not mine.any():
+            continue
+        middle = np.median(points[mine], axis=0)
+        distance = ((points[some] - middle) ** 2).sum(axis=1)
+        around = some[np.argsort(distance, kind="stable")[:AROUND]]
+        if mine[around].mean() < OWN_PLACE:
+            continue
+        label = axes.text(*middle, names[group], ha="center", va="center", fontsize=SMALL, color=INK, fontweight="bold")
+        label.set_path_effects([withStroke(linewidth=2.4, foreground="white")])
+        label.set_in_layout(False)
+        box = _place_near(label.get_window_extent(), inside, taken)
+        if box is None:
+            label.remove()
+            continue
+        label.set_position(axes.transData.inverted().transform(((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)))
+        taken.append(box)
+        written.append(str(names[group]))
+    return written
+
+
+def _place_near(box: Bbox, inside: Bbox, taken: Sequence[Bbox]) -> Bbox | None:
+    for across, up in SHIFTS:
+        moved = box.translated(across * box.width, up * box.height)
+        within = moved.x0 >= inside.x0 and moved.x1 <= inside.x1 and moved.y0 >= inside.y0 and moved.y1 <= inside.y1
+        if within and not any(moved.overlaps(other) for other in taken):
+            return moved
+    return None
 
 
 def _label(axes: Axes, name: str, point: tuple[float, float]) -> Annotation:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -31,6 +31,10 @@ LABEL = 10.5
 TICK = 9.5
 SMALL = 8.5
 
+LIGHTER, DARKER = 0.5, 0.45
+"""Shares of white and black in the colors that follow the first eight."""
+
+GOLDEN = 0.6180339887498949
 DOTS_PER_INCH = 160
 MARGIN = 8.0
 """Points around the head of a figure."""
@@ -132,7 +136,8 @@ def category_colors(number: int) -> list[str]:
     Parameters
     ----------
     number
-        How many; beyond eight they are taken along a map of colors, and labels must tell them apart.
+        How many; beyond eight lighter and darker ones follow, beyond twenty-four they are taken from a map of colors in an order that
+        keeps neighbors apart, and labels must tell them.
 
     Returns
     -------
@@ -140,7 +145,16 @@ def category_colors(number: int) -> list[str]:
     """
     if number <= len(PALETTE):
         return list(PALETTE[:number])
-    return [to_hex(color) for color in colormaps["turbo"](np.linspace(0.04, 0.96, number))]
+    if number <= 3 * len(PALETTE):
+        lighter = [_mixed(color, "white", LIGHTER) for color in PALETTE]
+        darker = [_mixed(color, "black", DARKER) for color in PALETTE]
+        return [*PALETTE, *lighter, *darker][:number]
+    order = np.argsort(np.argsort((np.arange(number) * GOLDEN) % 1.0))
+    return [to_hex(color) for color in colormaps["turbo"](np.linspace(0.04, 0.96, number)[order])]
+
+
+def _mixed(color: str, other: str, share: float) -> str:
+    return to_hex((1 - share) * np.array(to_rgb(color)) + share * np.array(to_rgb(other)))
 
 
 def thousands(axes: Axes, *, which: str) -> None:

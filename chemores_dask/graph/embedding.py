@@ -101,8 +101,6 @@ def _variable_of(cells: xr.Dataset, embedding: str | None, *, caller: str) -> xr
         return cells[embedding]
     candidates = [str(name) for name in cells.data_vars if cells[name].dims == DIMS]
     if len(candidates) != 1:
-        message = (
-            f"{caller} needs one variable over {DIMS}. Found: {listed(candidates)}; name one with the parameter 'embedding'."
-        )
+        message = f"{caller} needs one variable over {DIMS}. Found: {listed(candidates)}; name one with the parameter 'embedding'."
         raise MissingVariableError(message)
     return cells[candidates[0]]

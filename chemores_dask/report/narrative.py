@@ -22,6 +22,7 @@ ANALYSES = {
     "pca_of_products": "found the principal components of all folds, or of all but some, from these sums",
     "module_score": "scored each cell for gene sets, against control genes of similar expression",
     "score_states": "cut a score into states at natural breaks of its distribution",
+    "markers": "ranked the genes that tell each group of cells from the rest (descriptive: cells are not replicates)",
     "cohort_cube": "summed the counts of all cells of each sample and state",
     "pseudobulk": "made one expression profile per sample from these sums",
     "paired_composition": "compared the share of a state before and after, within each patient",
@@ -31,6 +32,29 @@ ANALYSES = {
     "cox_model": "fitted a Cox model of survival",
     "cox_scan": "fitted a Cox model of survival for each gene in turn",
 }
+
+
+DESCRIPTIVE_TESTS = (
+    "Statements about cells are descriptive: cells of one patient are not independent. P values of markers take cells as their n; they "
+    "order genes and test nothing about patients. Wherever else a P value is given, patients are the replicates, and their number stands "
+    "beside it."
+)
+"""The same for a run with markers."""
+
+
+def descriptive_sentences(record: RunRecord) -> str:
+    """What statements about cells are worth.
+
+    Parameters
+    ----------
+    record
+        The run.
+
+    Returns
+    -------
+    Sentences.
+    """
+    return DESCRIPTIVE_TESTS if any(step.analysis == "markers" for step in record.steps) else DESCRIPTIVE
 
 
 def sizes_sentence(record: RunRecord) -> str:

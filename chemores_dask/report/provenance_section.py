@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from chemores_dask.figures.number_text import count_text, number_text
 from chemores_dask.metering import bytes_text
 from chemores_dask.report.markup import Markup, element, joined
-from chemores_dask.report.narrative import DESCRIPTIVE, seconds_text, step_sentence, time_text
+from chemores_dask.report.narrative import descriptive_sentences, seconds_text, step_sentence, time_text
 from chemores_dask.report.tables import table_element
 from chemores_dask.workflow.record import Bill, RunRecord, StepRecord
 
@@ -28,7 +28,9 @@ def methods(record: RunRecord) -> Markup:
     HTML.
     """
     seed = f"The seed of the run is {record.seed}; the same seed gives the same bits, for any number of workers."
-    return joined([element("p", DESCRIPTIVE), element("p", seed), *(_step(step) for step in record.steps)])
+    return joined(
+        [element("p", descriptive_sentences(record)), element("p", seed), *(_step(step) for step in record.steps)]
+    )
 
 
 def provenance(record: RunRecord) -> Markup:

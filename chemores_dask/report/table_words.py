@@ -11,12 +11,18 @@ from chemores_dask.figures.number_text import count_text, number_text, p_text, s
 
 P_ENDINGS = ("p_value", "q_value")
 PATIENTS = "_patients"
+CELLS = "_cells"
+DESCRIPTIVE = "descriptive"
+"""Attribute of results whose P values take cells as their n: what that means."""
+
 TESTS = {
     "composition_t_p_value": "paired t test of the log odds, two-sided",
     "composition_share_t_p_value": "paired t test of the shares, two-sided",
     "composition_sign_flip_p_value": "exact sign-flip test of the log odds, two-sided",
     "composition_signed_rank_p_value": "Wilcoxon signed rank test of the log odds, two-sided",
     "composition_minimum_p_value": "smallest P that so many patients can reach",
+    "marker_p_value": "Wilcoxon rank-sum test over cells, two-sided",
+    "marker_q_value": "Benjamini-Hochberg over the genes of the group",
     "log_rank_p_value": "log-rank test",
     "cox_p_value": "Wald test, two-sided",
     "cox_q_value": "Benjamini-Hochberg over the genes fitted",
@@ -113,7 +119,8 @@ def patients_of(result: xr.Dataset) -> str:
             values = np.asarray(result[name].values, dtype=float)
             if not values.size:
                 continue
-            if result[name].dims == ("group",):
+            # Groups of patients add up; patients with cells in several groups of cells do not.
+            if result[name].dims == ("group",) and DESCRIPTIVE not in result.attrs:
                 return f"n = {count_text(values.sum())} patients"
             low, high = float(values.min()), float(values.max())
             return (
@@ -146,8 +153,19 @@ def p_notes(result: xr.Dataset, names: Sequence[str]) -> list[str]:
         f"{words}: {remark(result[name])}" for words, name in zip(called, with_p, strict=True) if remark(result[name])
     ]
     counted = patients_of(result)
+    if DESCRIPTIVE in result.attrs:
+        return [f"n = {_cells_of(result)}{counted.removeprefix('n = ')}.", *([f"{'; '.join(named)}."] if named else []),
+                str(result.attrs[DESCRIPTIVE])]  # fmt: skip
     first = counted if counted.startswith("n =") else f"{counted[0].upper()}{counted[1:]}"
     return [f"{first}.", *([f"{'; '.join(named)}."] if named else [])]
+
+
+def _cells_of(result: xr.Dataset) -> str:
+    """Cells of the one group that was picked, as the beginning of a sentence about patients."""
+    for name in result.variables:
+        if str(name).endswith(CELLS) and not result[name].dims:
+            return f"{count_text(int(result[name].values))} cells of "
+    return "cells of "
 
 
 def remark(values: xr.DataArray) -> str:

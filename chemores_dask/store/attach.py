@@ -13,6 +13,7 @@ import xarray as xr
 from chemores_dask.aliases import Matrix
 from chemores_dask.checks import listed
 from chemores_dask.errors import InputError
+from chemores_dask.store.attach_graph import GRAPH_VARIABLES, attach_graph, graph_cells
 
 CELL = "cell"
 GENE = "gene"
@@ -22,8 +23,15 @@ SCANPY_NAMES: Mapping[str, tuple[str, str]] = {
     "pca_loadings": ("varm", "PCs"),
     "pca_variance": ("pca", "variance"),
     "pca_variance_ratio": ("pca", "variance_ratio"),
+    "harmony_scores": ("obsm", "X_pca_harmony"),
+    "umap_coordinates": ("obsm", "X_umap"),
+    "diffusion_components": ("obsm", "X_diffmap"),
+    "diffusion_eigenvalue": ("uns", "diffmap_evals"),
 }
 """Where scanpy looks for a variable, besides its own name: part of the AnnData (or of ``uns``) and key."""
+
+SCANPY_GAPS: Mapping[str, float] = {"X_umap": np.nan}
+"""What scanpy gets for cells that a result does not have; 0 unless listed (a cell at 0 of a map would be taken for one that lies there)."""
 
 
 def attach(adata: anndata.AnnData, result: xr.Dataset) -> anndata.AnnData:
@@ -36,10 +44,15 @@ def attach(adata: anndata.AnnData, result: xr.Dataset) -> anndata.AnnData:
     ``(cell, other)``     ``obsm``; a table where the other dimension has text labels
     ``(gene,)``           ``var``; a status becomes categories
     ``(gene, other)``     ``varm`` if the result has every gene of ``var``, otherwise ``uns``
+    graph of cells        ``obsp["distances"]``, ``obsp["connectivities"]``; ``uns["neighbors"]`` as scanpy writes it
     all others            ``uns`` under the name of the analysis, with their labels
     ===================== =============================================================================================
 
-    Principal components also get scanpy's names: ``X_pca``, ``PCs`` (0 for genes that were not used) and ``uns["pca"]``.
+    Principal components also get scanpy's names: ``X_pca``, ``PCs`` (0 for genes that were not used) and ``uns["pca"]``. So do
+    ``harmony_scores`` (``X_pca_harmony``), ``umap_coordinates`` (``X_umap``) and ``diffusion_components`` with their eigenvalues
+    (``X_diffmap`` and ``uns["diffmap_evals"]``, the trivial component first in both). A graph is cut and ordered as the cells are: edges to
+    cells that ``adata`` does not have leave it, and cells without a row in the result have none. ``n_neighbors`` counts the cell itself,
+    as scanpy does.
 
     Parameters
     ----------
@@ -74,7 +87,7 @@ def attach(adata: anndata.AnnData, result: xr.Dataset) -> anndata.AnnData:
     attached = adata.copy()
     analysis = str(result.attrs.get("analysis", "result"))
     rest: dict[str, Any] = {}
-    for name, variable in computed.data_vars.items():
+    for name, variable in computed.drop_vars(GRAPH_VARIABLES, errors="ignore").data_vars.items():
         _place(attached, str(name), variable, rest)
     dims = sorted({str(dim) for name in rest for dim in computed[name].dims if dim in computed.coords})
     if dims:
@@ -84,8 +97,13 @@ def attach(adata: anndata.AnnData, result: xr.Dataset) -> anndata.AnnData:
     for name, (part, key) in SCANPY_NAMES.items():
         if part == analysis and name in rest:
             rest[key] = rest[name]
+        if part == "uns" and name in rest:
+            attached.uns[key] = rest[name]
     if rest:
         attached.uns[analysis] = rest
+    cells = graph_cells(computed)
+    if cells is not None:
+        attach_graph(attached, computed, label_positions(cells, attached.obs_names, dim=CELL))
     return attached
 
 
@@ -110,7 +128,8 @@ def _place(attached: anndata.AnnData, name: str, variable: xr.DataArray, rest: d
     else:
         rest[name] = _plain(variable.values)
     if scanpy_part in ("obsm", "varm"):
-        getattr(attached, scanpy_part)[scanpy_key] = gathered_rows(variable.values, position, fill=0.0)
+        fill = SCANPY_GAPS.get(scanpy_key, 0.0)
+        getattr(attached, scanpy_part)[scanpy_key] = gathered_rows(variable.values, position, fill=fill)
 
 
 def label_positions(variable: xr.DataArray, names: pd.Index, *, dim: str) -> np.ndarray:

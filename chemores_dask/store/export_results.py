@@ -17,7 +17,8 @@ import xarray as xr
 from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.checks import listed
 from chemores_dask.errors import IncompleteResultError, InputError, StoreNotFoundError
-from chemores_dask.store.attach import CELL, SCANPY_NAMES, gathered_rows, has_text_labels, label_positions
+from chemores_dask.store.attach import CELL, SCANPY_GAPS, SCANPY_NAMES, gathered_rows, has_text_labels, label_positions
+from chemores_dask.store.attach_graph import GRAPH_VARIABLES
 from chemores_dask.store.layout import RESULT_ROWS
 from chemores_dask.store.results import ResultEntry, list_results, open_result
 
@@ -37,7 +38,7 @@ class ChosenResult:
     small
         Its variables, but for the large ones.
     large
-        Variables ``(cell, other)`` that are not held in memory.
+        Variables ``(cell, other)`` that are not held in memory; those of a graph always are.
     """
 
     step: str
@@ -123,7 +124,10 @@ def _open(root: Path, entry: ResultEntry) -> ChosenResult:
     large = {
         str(name): variable
         for name, variable in result.data_vars.items()
-        if variable.ndim == 2 and variable.dims[0] == CELL and isinstance(variable.data, da.Array)
+        if variable.ndim == 2
+        and variable.dims[0] == CELL
+        and isinstance(variable.data, da.Array)
+        and name not in GRAPH_VARIABLES
     }
     return ChosenResult(entry.step, entry.fingerprint, result.drop_vars(list(large)), large)
 
@@ -196,7 +200,7 @@ def write_large(group: Any, variable: xr.DataArray, *, names: pd.Index, kept: Ve
     part, key = SCANPY_NAMES.get(name, ("", ""))
     if part == "obsm":
         again = _new_array(group, key, (len(position), columns), dtype, rows=rows)
-        for first, block in _blocks(variable, position, rows=rows, fill=0.0):
+        for first, block in _blocks(variable, position, rows=rows, fill=SCANPY_GAPS.get(key, 0.0)):
             again[first : first + len(block)] = block
 
 

@@ -87,7 +87,9 @@ def read_genes(
     root = existing_root(store)
     check_complete(root)
     if gene_copy_plan(root) is None and not full_pass:
-        raise IncompleteStoreError(_no_copy(root))
+        raise IncompleteStoreError(
+            no_copy(root, reader="Reading genes", otherwise=" - or read all counts with full_pass=True")
+        )
     tables = read_tables(root, columns=columns)
     positions = gene_positions(genes, tables.var.index)
     counts = _counts(tables, positions)
@@ -127,16 +129,14 @@ def gene_positions(genes: str | Sequence[str], names: pd.Index) -> Vector:
     return np.asarray(positions, dtype=np.int64)
 
 
-def _no_copy(root: Path) -> str:
+def no_copy(root: Path, *, reader: str, otherwise: str = "") -> str:
+    """Say that there is no copy to read from, and how to mend it."""
     found = {
         "none": "There is none",
         "cut short": "Writing it was cut short",
         "of other cells": "The one that is there was made from other cells",
     }[gene_copy_state(root)]
-    return (
-        f"Reading genes needs the copy of the counts by gene in {str(root)!r}. {found}; "
-        f"run: chemores by-gene {root} - or read all counts with full_pass=True."
-    )
+    return f"{reader} needs the copy of the counts by gene in {str(root)!r}. {found}; run: chemores by-gene {root}{otherwise}."
 
 
 def _counts(tables: CellTables, positions: Vector) -> sp.csc_matrix:
@@ -154,13 +154,13 @@ def _counts(tables: CellTables, positions: Vector) -> sp.csc_matrix:
 
 def _from_copy(folder: Path, plan: TilePlan, positions: Vector) -> sp.csc_matrix:
     tiles = len(plan.tile_nonzeros)
-    pointers = _read_tile_pointers(folder, plan)
+    pointers = read_tile_pointers(folder, plan)
     begins = np.asarray(plan.first_shards[:-1], dtype=np.int64) * plan.geometry.shard
     starts = begins[:, None] + pointers[:, positions]
     sizes = pointers[:, positions + 1] - pointers[:, positions]
 
     def damage(array: Path, numbers: Sequence[int]) -> str:
-        return _damage_text(array, numbers, plan)
+        return damage_of_copy(array, numbers, plan)
 
     # Gene by gene, and within a gene tile by tile: so the rows come out ascending.
     flat_starts, flat_sizes = starts.T.ravel(), sizes.T.ravel()
@@ -177,18 +177,26 @@ def _from_copy(folder: Path, plan: TilePlan, positions: Vector) -> sp.csc_matrix
     return counts
 
 
-def _read_tile_pointers(folder: Path, plan: TilePlan) -> Vector:
+def read_tile_pointers(folder: Path, plan: TilePlan) -> Vector:
+    """Where each gene begins in each tile, and behind them where the last one ends: tiles by one more than genes, int64.
+
+    Raises
+    ------
+    ChecksumError
+        If bytes on disk are not those that were written.
+    """
     tiles = len(plan.tile_nonzeros)
     if not tiles:
         return np.zeros((0, plan.genes + 1), dtype=np.int64)
     try:
         pointers = read_values(folder / POINTERS, 0, tiles * (plan.genes + 1))
     except UNREADABLE as error:
-        raise ChecksumError(_damage_text(folder / POINTERS, range(tiles), plan)) from error
+        raise ChecksumError(damage_of_copy(folder / POINTERS, range(tiles), plan)) from error
     return pointers.reshape(tiles, plan.genes + 1).astype(np.int64)
 
 
-def _damage_text(array: Path, numbers: Sequence[int], plan: TilePlan) -> str:
+def damage_of_copy(array: Path, numbers: Sequence[int], plan: TilePlan) -> str:
+    """Say which of some files of an array of the copy are damaged, whose cells lie in them, and how to mend it."""
     broken = []
     for number in numbers:
         reason = shard_damage(array, number)

@@ -32,7 +32,12 @@ CELL = "cell"
 SAMPLE = "sample"
 PATIENT = "patient"
 PEOPLE = (CELL, SAMPLE, PATIENT)
-NOT_PEOPLE = ("gene", "gene_set", "component", "state", "time", "break", "term")
+NOT_PEOPLE = (
+    "gene", "gene_set", "component", "state", "time", "break", "term", "cluster", "axis", "neighbor", "edge", "offset",
+)  # fmt: skip
+GRAPH_DIMENSIONS = ("neighbor", "edge", "offset")
+"""What runs over these names cells by their row in the result: it cannot be cut, and is made again."""
+
 ROOTS = "step_roots"
 WARNINGS = "warnings"
 STRUCK = "[withdrawn]"
@@ -143,7 +148,8 @@ def cut_dataset(dataset: xr.Dataset, leaving: Leaving) -> xr.Dataset | None:
 
     Returns
     -------
-    The same variables without entries of theirs and without their names; None if a dimension of people has no labels to tell them by.
+    The same variables without entries of theirs and without their names. None if a dimension of people has no labels to tell them by,
+    or if cells leave a graph: its edges name cells by their row, and the neighbors of those who stay would be others.
     """
     chosen: dict[str, Vector] = {}
     for dimension in (str(name) for name in dataset.dims):
@@ -156,6 +162,8 @@ def cut_dataset(dataset: xr.Dataset, leaving: Leaving) -> xr.Dataset | None:
         elif dimension in PEOPLE:
             return None
     losing = {name: rows for name, rows in chosen.items() if len(rows) < dataset.sizes[name]}
+    if any(name in dataset.dims for name in GRAPH_DIMENSIONS) and (CELL in losing or CELL not in chosen):
+        return None
     cut = dataset.isel(losing) if losing else dataset.copy()
     for name in cut.variables:
         cut[name].attrs = leaving.struck(dict(cut[name].attrs))

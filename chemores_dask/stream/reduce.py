@@ -17,7 +17,7 @@ from chemores_dask.aliases import Columns, Rows
 from chemores_dask.errors import ParameterError, StoreError
 from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.stream.checkpoints import Kept, kept_state, kept_value
-from chemores_dask.stream.rows import call_with_columns, row_columns
+from chemores_dask.stream.rows import call_with_columns, row_columns, shared_columns
 
 FAN_IN = 2
 
@@ -59,7 +59,14 @@ class RowsReduced(Delayed):  # type: ignore[misc]
         self.states = states
 
 
-def reduce_rows(rows: Rows, reduction: Reduction, *, columns: Columns | None = None, fan_in: int = FAN_IN) -> Delayed:
+def reduce_rows(
+    rows: Rows,
+    reduction: Reduction,
+    *,
+    columns: Columns | None = None,
+    shared: Columns | None = None,
+    fan_in: int = FAN_IN,
+) -> Delayed:
     """Learn something from all rows in one pass, lazily.
 
     The tree of merges is fixed by the numbers of the blocks, so the result has the same bits for any number of workers and any
@@ -73,6 +80,8 @@ def reduce_rows(rows: Rows, reduction: Reduction, *, columns: Columns | None = N
         What to learn.
     columns
         Arrays with one entry (or one row) per cell, handed to the reduction along with the rows.
+    shared
+        Arrays with one entry per column of the rows, of which every block gets the whole, as a matrix of one row.
     fan_in
         States merged by one task.
 
@@ -84,7 +93,7 @@ def reduce_rows(rows: Rows, reduction: Reduction, *, columns: Columns | None = N
     if fan_in < 2:
         message = f"The 'fan_in' parameter of reduce_rows must be at least 2. Got {fan_in}."
         raise ParameterError(message)
-    cut = row_columns(rows, columns)
+    cut = row_columns(rows, columns) | shared_columns(rows, shared)
     blocks = da.map_blocks(
         _block_state,
         rows,

@@ -105,6 +105,24 @@ def row_columns(rows: Rows, columns: Columns | None) -> dict[str, da.Array]:
     return cut
 
 
+def shared_columns(rows: Rows, shared: Columns | None) -> dict[str, da.Array]:
+    """Arrays with one entry per column of the rows, whole for every block: one task holds each.
+
+    Raises
+    ------
+    InputError
+        If an array has another length than the rows are wide.
+    """
+    whole = {}
+    for name, values in (shared or {}).items():
+        array = np.asarray(values)
+        if array.shape != (rows.shape[1],):
+            message = f"A shared array must have one entry per column. {name!r} has the shape {array.shape} for {rows.shape[1]} columns."
+            raise InputError(message)
+        whole[name] = da.from_array(array[None, :], chunks=(1, -1), name=f"shared-{tokenize(array)}")
+    return whole
+
+
 def call_with_columns(block: Block, *values: np.ndarray, function: Callable[..., Any], names: tuple[str, ...]) -> Any:
     """Call ``function(block, columns)`` in a task: columns by name, one-dimensional where they hold one number per row."""
     columns = {name: value[:, 0] if value.shape[1] == 1 else value for name, value in zip(names, values, strict=True)}

@@ -310,6 +310,22 @@ def _nothing(block: Block) -> Vector:
     return np.zeros((1, 1), dtype=bool)
 
 
+def folder_for_files() -> tuple[Path, bool]:
+    """Where files of an analysis go.
+
+    Returns
+    -------
+    The folder of the caller's choice (:func:`staging_folder`) and False, or a new temporary one, which whoever asks removes, and True.
+
+    Raises
+    ------
+    ParameterError
+        If workers run on other machines and no folder is known that they share.
+    """
+    given = _FOLDER.get()
+    return (_temporary_folder(None), True) if given is None else (given, False)
+
+
 def _temporary_folder(store: str | None) -> Path:
     parent = dask.config.get("temporary-directory", None)
     if parent is None and _remote_workers():

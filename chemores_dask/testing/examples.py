@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dask.array as da
+import numpy as np
 import xarray as xr
 
 from chemores_dask.cohort.composition import paired_composition
@@ -18,16 +19,24 @@ from chemores_dask.cohort.kaplan_meier import kaplan_meier
 from chemores_dask.cohort.log_rank import log_rank
 from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.gene_sets import GeneSets
+from chemores_dask.graph.cluster_stability import cluster_stability
+from chemores_dask.graph.harmony import harmony
+from chemores_dask.graph.leiden import leiden
+from chemores_dask.graph.neighbors import neighbors
+from chemores_dask.graph.umap_layout import umap
 from chemores_dask.results_spec import ResultSpec
 from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.gene_products import gene_products
+from chemores_dask.single_cell.markers.analysis import markers
 from chemores_dask.single_cell.normalize import log_normalize
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.products_pca import pca_of_products
+from chemores_dask.single_cell.projection import project_cells
 from chemores_dask.single_cell.quality import quality
 from chemores_dask.single_cell.score_states import score_states
 from chemores_dask.single_cell.scores.module_score import module_score
 from chemores_dask.single_cell.variable_genes import variable_genes
+from chemores_dask.testing.graph_nouns import tiny_batches, tiny_embedding, tiny_graph
 from chemores_dask.testing.nouns import GENE_NAMES, SIGNATURE, tiny_cells, tiny_patients
 
 ON_CELLS = "cells"
@@ -82,10 +91,24 @@ def tiny_products(cells: Any) -> xr.Dataset:
     return gene_products(log_normalize(cells), genes=GENE_NAMES[3:40], fold="patient")
 
 
+def tiny_projection(cells: Any) -> xr.Dataset:
+    """Log-normalized cells on three made-up components."""
+    genes = GENE_NAMES[3:40]
+    weights = np.sin(np.arange(3 * len(genes))).reshape(len(genes), 3)
+    loadings = xr.DataArray(weights, dims=("gene", "component"), coords={"gene": genes, "component": [1, 2, 3]})
+    return project_cells(log_normalize(cells), loadings=loadings, gene_mean=abs(loadings[:, 0]))
+
+
 def make_result_noun(name: str) -> xr.Dataset:
     """The result that an analysis of results takes."""
     if name == "pca_of_products":
         return tiny_products(tiny_cells())
+    if name == "harmony":
+        return tiny_batches()
+    if name == "neighbors":
+        return xr.Dataset({"pca_scores": tiny_embedding()})
+    if name in {"umap", "leiden", "cluster_stability"}:
+        return tiny_graph()
     return tiny_scores() if name == "score_states" else tiny_cube()
 
 
@@ -112,6 +135,7 @@ EXAMPLES = (
         ON_RESULT,
         lambda products: pca_of_products(products, components=5, without=[products["fold"].values[0]]),
     ),
+    Example("project_cells", project_cells, ON_CELLS, tiny_projection, 1e-10),
     Example(
         "module_score",
         module_score,
@@ -125,10 +149,52 @@ EXAMPLES = (
         lambda cells: cohort_cube(cells, sample="sample", state="state"),
     ),
     Example(
+        "markers",
+        markers,
+        ON_CELLS,
+        lambda cells: markers(cells, group="state", method="histogram"),
+        1e-12,
+    ),
+    Example(
         "score_states",
         score_states,
         ON_RESULT,
         lambda scores: score_states(scores, gene_set="signature"),
+    ),
+    Example(
+        "harmony",
+        harmony,
+        ON_RESULT,
+        lambda scores: harmony(scores, batch=["batch", "chemistry"], stage="stage", seed=3),
+        0.0,
+    ),
+    Example(
+        "neighbors",
+        neighbors,
+        ON_RESULT,
+        lambda scores: neighbors(scores, neighbors=5, method="lists", seed=3),
+        0.0,
+    ),
+    Example(
+        "leiden",
+        leiden,
+        ON_RESULT,
+        lambda graph: leiden(graph, route="micro-clusters", seed=3),
+        0.0,
+    ),
+    Example(
+        "cluster_stability",
+        cluster_stability,
+        ON_RESULT,
+        lambda graph: cluster_stability(graph, repeats=3, seed=3),
+        0.0,
+    ),
+    Example(
+        "umap",
+        umap,
+        ON_RESULT,
+        lambda graph: umap(graph, embedding=tiny_embedding(), landmarks=40, rounds=5, seed=3),
+        0.0,
     ),
     Example(
         "pseudobulk",

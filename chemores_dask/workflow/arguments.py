@@ -10,6 +10,7 @@ import typing
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+import xarray as xr
 
 from chemores_dask.checks import listed
 from chemores_dask.errors import ChemoresError, PipelineFileError
@@ -19,6 +20,8 @@ from chemores_dask.workflow.steps import Reference
 from chemores_dask.workflow.toml_tables import KIND_NAMES, close_names
 
 SCALARS = (str, bool, int, float)
+ARRAYS = (np.ndarray, xr.DataArray)
+"""What a file cannot say: these come by reference."""
 
 
 def bind_parameters(
@@ -87,6 +90,19 @@ def plain_parameters(arguments: Mapping[str, object]) -> dict[str, object]:
     return {name: _plain(value) for name, value in arguments.items()}
 
 
+def labeled_parameters(function: Analysis) -> frozenset[str]:
+    """Names of the parameters of an analysis that may be labeled arrays, and so are handed over as these.
+
+    Parameters
+    ----------
+    function
+        The analysis.
+    """
+    hints = typing.get_type_hints(function)
+    hints.pop("return", None)
+    return frozenset(name for name, hint in hints.items() if xr.DataArray in (hint, *typing.get_args(hint)))
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Reference):
         return f"@{value}"
@@ -109,6 +125,8 @@ def _convert(value: object, hint: object, place: str, gene_sets: GeneSets) -> ob
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         return _convert_union(value, typing.get_args(hint), place, gene_sets)
+    if hint in ARRAYS:
+        _refuse(place, 'a reference such as "@step.variable"', value)
     if hint is GeneSets:
         return _named_gene_sets(value, place, gene_sets)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
@@ -127,9 +145,8 @@ def _convert(value: object, hint: object, place: str, gene_sets: GeneSets) -> ob
 
 def _convert_union(value: object, options: tuple[object, ...], place: str, gene_sets: GeneSets) -> object:
     reasons = []
-    for option in options:
-        if option in (type(None), np.ndarray):
-            continue  # a file cannot say either; arrays come by reference
+    sayable = [option for option in options if option is not type(None) and option not in ARRAYS]
+    for option in sayable or options[:1]:
         try:
             return _convert(value, option, place, gene_sets)
         except PipelineFileError as error:

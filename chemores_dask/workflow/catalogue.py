@@ -17,10 +17,15 @@ from chemores_dask.cohort.kaplan_meier import kaplan_meier
 from chemores_dask.cohort.log_rank import log_rank
 from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.errors import PipelineFileError, UnknownStepError
+from chemores_dask.graph.harmony import harmony
+from chemores_dask.graph.neighbors import neighbors
+from chemores_dask.graph.umap_layout import umap
 from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.gene_products import gene_products
+from chemores_dask.single_cell.markers.analysis import markers
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.products_pca import pca_of_products
+from chemores_dask.single_cell.projection import project_cells
 from chemores_dask.single_cell.quality import quality
 from chemores_dask.single_cell.score_states import score_states
 from chemores_dask.single_cell.scores.module_score import module_score
@@ -49,12 +54,18 @@ class CatalogueEntry:
         Parameters that name columns of the input: of the table of the cells, or of the patients.
     passes
         Passes over the counts that it and the writing of its result take together; for the estimate of the time left.
+    aligned
+        Parameters over the cells that are brought into the order of the cells of the input.
+    by_gene
+        Parameter and the value of it with which the analysis reads a view by gene, and only then.
     """
 
     function: Analysis
     takes: str
     columns: tuple[str, ...] = ()
     passes: int = 0
+    aligned: tuple[str, ...] = ()
+    by_gene: tuple[str, object] | None = None
 
     @property
     def revision(self) -> int:
@@ -73,9 +84,14 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     "pca": CatalogueEntry(pca, COUNTS, ("regress",), passes=1),
     "gene_products": CatalogueEntry(gene_products, COUNTS, ("fold",), passes=1),
     "pca_of_products": CatalogueEntry(pca_of_products, RESULT),
+    "project_cells": CatalogueEntry(project_cells, COUNTS, passes=1),
     "module_score": CatalogueEntry(module_score, COUNTS, passes=2),
     "score_states": CatalogueEntry(score_states, RESULT),
+    "markers": CatalogueEntry(markers, COUNTS, ("group", "total", "patient"), passes=2, by_gene=("method", "exact")),
     "cohort_cube": CatalogueEntry(cohort_cube, COUNTS, ("sample", "state"), passes=1),
+    "harmony": CatalogueEntry(harmony, RESULT, ("batch", "stage")),
+    "neighbors": CatalogueEntry(neighbors, RESULT),
+    "umap": CatalogueEntry(umap, RESULT, aligned=("embedding",)),
     "pseudobulk": CatalogueEntry(pseudobulk, RESULT),
     "paired_composition": CatalogueEntry(paired_composition, RESULT),
     "mean_zscore": CatalogueEntry(mean_zscore, TABLE, ("expression",)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from types import MappingProxyType
 
 import anndata as ad
 import dask.array as da
@@ -12,14 +13,16 @@ import pandas as pd
 import xarray as xr
 
 from chemores_dask.aliases import Block, Vector
-from chemores_dask.checks import listed
+from chemores_dask.checks import check_columns, listed
 from chemores_dask.errors import InputError, MissingVariableError
 from chemores_dask.single_cell.normalize import log_normalize
 from chemores_dask.stream.rows import as_csr, as_rows, row_columns
+from chemores_dask.workflow.gene_views import genes_of_cells
 from chemores_dask.workflow.steps import Join, Reference, View
 
 CELL = "cell"
 GENE = "gene"
+NO_TABLES: Mapping[str, pd.DataFrame] = MappingProxyType({})
 
 
 def keep_cells(cells: ad.AnnData, keep: Vector) -> ad.AnnData:
@@ -73,8 +76,12 @@ def view_cells(cells: ad.AnnData, view: View, *, results: Mapping[str, xr.Datase
     Raises
     ------
     InputError
-        If what decides on keeping is not one truth for each of the cells.
+        If what decides on keeping is not one truth for each of the cells, or no cell has a value that should stay.
     """
+    if view.by_gene:
+        return genes_of_cells(cells)
+    if view.where:
+        return keep_cells(cells, _rows_where(cells.obs, view))
     if view.keep is None:
         return log_normalize(cells, target_sum=view.normalize)
     values = read_variable(view.keep, results=results)
@@ -87,14 +94,49 @@ def view_cells(cells: ad.AnnData, view: View, *, results: Mapping[str, xr.Datase
     return keep_cells(cells, _align(values, CELL, cells.obs_names, what=str(view.keep)))
 
 
-def read_variable(reference: Reference, *, results: Mapping[str, xr.Dataset]) -> xr.DataArray:
-    """Find a variable of a result.
+def _rows_where(table: pd.DataFrame, view: View) -> Vector:
+    stays = np.ones(len(table), dtype=bool)
+    for column, values in view.where.items():
+        texts = table[column].astype(str)
+        missing = sorted(set(values) - set(texts.unique()))
+        if missing:
+            message = (
+                f"'where' of the view {view.name!r} must name values of the column {column!r}. Not found: {listed(missing)}; "
+                f"present: {listed(sorted(texts.unique()))}."
+            )
+            raise InputError(message)
+        stays &= texts.isin(values).to_numpy()
+    return stays
+
+
+def read_variable(
+    reference: Reference, *, results: Mapping[str, xr.Dataset], tables: Mapping[str, pd.DataFrame] = NO_TABLES
+) -> xr.DataArray:
+    """Find a variable of a result, or a column of cells.
+
+    Parameters
+    ----------
+    reference
+        Where it is.
+    results
+        Results by the name of their step.
+    tables
+        Tables of cells: of the stored ones as ``"cells"``, and of views by their name.
+
+    Returns
+    -------
+    The variable as it is, lazy or not; a column over ``cell``.
 
     Raises
     ------
     MissingVariableError
-        Naming the variables that the result has.
+        Naming the variables that the result has, or the columns of the table.
     """
+    if reference.step in tables:
+        table = tables[reference.step]
+        check_columns(table, [reference.variable], what=f"the table of {reference.step!r}", caller=repr(str(reference)))
+        column = table[reference.variable].to_numpy()
+        return xr.DataArray(column, dims=CELL, coords={CELL: table.index}, name=reference.variable)
     result = results[reference.step]
     if reference.variable not in result.data_vars:
         message = (
@@ -106,7 +148,11 @@ def read_variable(reference: Reference, *, results: Mapping[str, xr.Dataset]) ->
 
 
 def parameter_value(
-    reference: Reference, *, source: ad.AnnData | xr.Dataset, results: Mapping[str, xr.Dataset]
+    reference: Reference,
+    *,
+    source: ad.AnnData | xr.Dataset,
+    results: Mapping[str, xr.Dataset],
+    tables: Mapping[str, pd.DataFrame] = NO_TABLES,
 ) -> object:
     """What a parameter that refers to a result stands for.
 
@@ -118,12 +164,14 @@ def parameter_value(
         Input of the step: values over its genes (or cells) are brought into its order.
     results
         Results by the name of their step.
+    tables
+        Tables of cells, by ``"cells"`` and the names of views.
 
     Returns
     -------
     A plain number or text for a variable without dimensions, otherwise an array.
     """
-    values = read_variable(reference, results=results)
+    values = read_variable(reference, results=results, tables=tables)
     if not values.dims:
         return values.values.item()
     if isinstance(source, ad.AnnData) and values.dims in ((GENE,), (CELL,)):
@@ -132,8 +180,69 @@ def parameter_value(
     return values.values
 
 
-def join_cells(cells: ad.AnnData, joins: tuple[Join, ...], *, results: Mapping[str, xr.Dataset]) -> ad.AnnData:
+def labeled_value(
+    reference: Reference,
+    *,
+    source: ad.AnnData | xr.Dataset,
+    results: Mapping[str, xr.Dataset],
+    tables: Mapping[str, pd.DataFrame] = NO_TABLES,
+    aligned: bool = False,
+) -> xr.DataArray:
+    """What a parameter stands for that takes a labeled array.
+
+    Parameters
+    ----------
+    reference
+        The variable.
+    source
+        Input of the step.
+    results
+        Results by the name of their step.
+    tables
+        Tables of cells, by ``"cells"`` and the names of views.
+    aligned
+        Whether its cells are to be those of the input, in the same order.
+
+    Returns
+    -------
+    The variable with its labels; what is lazy stays lazy.
+
+    Raises
+    ------
+    InputError
+        If it is to be aligned, and lacks cells of the input.
+    """
+    values = read_variable(reference, results=results, tables=tables)
+    if not aligned or CELL not in values.dims:
+        return values
+    labels = source.obs_names if isinstance(source, ad.AnnData) else source.indexes[CELL]
+    places = _places(values, CELL, labels, what=str(reference))
+    return values if places is None else values.isel({CELL: places})
+
+
+def join_cells(
+    cells: ad.AnnData,
+    joins: tuple[Join, ...],
+    *,
+    results: Mapping[str, xr.Dataset],
+    tables: Mapping[str, pd.DataFrame] = NO_TABLES,
+) -> ad.AnnData:
     """Put results beside cells, as columns of ``obs``.
+
+    Parameters
+    ----------
+    cells
+        Input of the step.
+    joins
+        What to put there.
+    results
+        Results by the name of their step.
+    tables
+        Tables of cells, by ``"cells"`` and the names of views.
+
+    Returns
+    -------
+    New cells with further columns.
 
     Raises
     ------
@@ -142,12 +251,33 @@ def join_cells(cells: ad.AnnData, joins: tuple[Join, ...], *, results: Mapping[s
     """
     if not joins:
         return cells
-    columns = {join.name: _joined(join, CELL, cells.obs_names, results=results) for join in joins}
+    columns = {join.name: _joined(join, _selected(join, results, tables), CELL, cells.obs_names) for join in joins}
     return ad.AnnData(X=cells.X, obs=cells.obs.assign(**columns), var=cells.var.copy(), uns=dict(cells.uns))
 
 
-def join_dataset(dataset: xr.Dataset, joins: tuple[Join, ...], *, results: Mapping[str, xr.Dataset]) -> xr.Dataset:
-    """Put results beside patients (or samples), as variables.
+def join_dataset(
+    dataset: xr.Dataset,
+    joins: tuple[Join, ...],
+    *,
+    results: Mapping[str, xr.Dataset],
+    tables: Mapping[str, pd.DataFrame] = NO_TABLES,
+) -> xr.Dataset:
+    """Put results or columns of cells beside patients, samples, or what a result knows about cells, as variables.
+
+    Parameters
+    ----------
+    dataset
+        Input of the step; its lazy variables stay lazy.
+    joins
+        What to put there.
+    results
+        Results by the name of their step.
+    tables
+        Tables of cells, by ``"cells"`` and the names of views.
+
+    Returns
+    -------
+    New Dataset with further variables.
 
     Raises
     ------
@@ -156,7 +286,7 @@ def join_dataset(dataset: xr.Dataset, joins: tuple[Join, ...], *, results: Mappi
     """
     joined = {}
     for join in joins:
-        values = _selected(join, results=results)
+        values = _selected(join, results, tables)
         if len(values.dims) != 1 or values.dims[0] not in dataset.indexes:
             message = (
                 f"A join must run over one labeled dimension of what it is joined to: {listed(dataset.indexes)}. "
@@ -164,12 +294,11 @@ def join_dataset(dataset: xr.Dataset, joins: tuple[Join, ...], *, results: Mappi
             )
             raise InputError(message)
         dim = str(values.dims[0])
-        joined[join.name] = (dim, _joined(join, dim, dataset.indexes[dim], results=results))
+        joined[join.name] = (dim, _joined(join, values, dim, dataset.indexes[dim]))
     return dataset.assign(joined)
 
 
-def _joined(join: Join, dim: str, labels: pd.Index, *, results: Mapping[str, xr.Dataset]) -> Vector:
-    values = _selected(join, results=results)
+def _joined(join: Join, values: xr.DataArray, dim: str, labels: pd.Index) -> Vector:
     if values.dims != (dim,):
         message = (
             f"The join {join.name!r} must run over {dim!r}. {join.reference} runs over {listed(values.dims)}; "
@@ -179,6 +308,9 @@ def _joined(join: Join, dim: str, labels: pd.Index, *, results: Mapping[str, xr.
     aligned = _align(values, dim, labels, what=str(join.reference))
     if not join.standardize:
         return aligned
+    if aligned.dtype.kind not in "biuf":
+        message = f"Only numbers can be standardized. {join.reference} holds {aligned.dtype}; remove 'standardize'."
+        raise InputError(message)
     spread = float(np.std(aligned, ddof=1)) if len(aligned) > 1 else 0.0
     if not spread > 0:
         message = f"Only values that differ can be standardized. {join.reference} has standard deviation {spread}."
@@ -186,8 +318,9 @@ def _joined(join: Join, dim: str, labels: pd.Index, *, results: Mapping[str, xr.
     return (aligned - np.mean(aligned)) / spread
 
 
-def _selected(join: Join, *, results: Mapping[str, xr.Dataset]) -> xr.DataArray:
-    return pick(read_variable(join.reference, results=results), join.select, what=str(join.reference))
+def _selected(join: Join, results: Mapping[str, xr.Dataset], tables: Mapping[str, pd.DataFrame]) -> xr.DataArray:
+    values = read_variable(join.reference, results=results, tables=tables)
+    return pick(values, join.select, what=str(join.reference))
 
 
 def pick(values: xr.DataArray, select: Mapping[str, object], *, what: str) -> xr.DataArray:
@@ -224,9 +357,16 @@ def pick(values: xr.DataArray, select: Mapping[str, object], *, what: str) -> xr
 
 
 def _align(values: xr.DataArray, dim: str, labels: pd.Index, *, what: str) -> Vector:
+    places = _places(values, dim, labels, what=what)
+    found = np.asarray(values.values)
+    return found if places is None else found[places]
+
+
+def _places(values: xr.DataArray, dim: str, labels: pd.Index, *, what: str) -> Vector | None:
+    """Where the labels stand; None where they stand in their order."""
     own = pd.Index(values[dim].values)
     if len(own) == len(labels) and bool((own == labels).all()):
-        return np.asarray(values.values)
+        return None
     places = own.get_indexer(labels)
     if (places < 0).any():
         missing = labels[places < 0]
@@ -235,7 +375,7 @@ def _align(values: xr.DataArray, dim: str, labels: pd.Index, *, what: str) -> Ve
             f"{listed(missing)}. It was made from another view; make both from the same one."
         )
         raise InputError(message)
-    return np.asarray(values.values)[places]
+    return np.asarray(places)
 
 
 def _keep_rows(block: Block, mask: np.ndarray) -> Block:

@@ -4,9 +4,12 @@
 
     [pipeline]      name, title, description, seed
     [[gene_set]]    name, up, down, source
-    [[view]]        name, of, and keep = "step.variable" or normalize = 1e4
+    [[view]]        name, of, and keep = "step.variable", where = {column = ["value"]}, normalize = 1e4 or by = "gene"
     [[step]]        name, analysis, of, join = [{from, as, select, standardize}], and a table of parameters
     [[section]]     title, text, figures, tables
+
+``from`` and a parameter that begins with ``@`` name a variable of a step (``"states.cell_state"``), or a column of the stored cells or of
+a view (``"cells.batch"``).
 """
 
 from __future__ import annotations
@@ -25,8 +28,9 @@ from chemores_dask.workflow.toml_tables import TomlTable, close_names, read_toml
 
 FILE_NAME = "pipeline.toml"
 SHIPPED = "pipelines"
+GENE = "gene"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-REFERENCE = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)\.([A-Za-z][A-Za-z0-9_]*)")
+REFERENCE = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)\.(\S(?:.*\S)?)")
 FIGURE_KEYS = ("kind", "step")
 TABLE_KEYS = ("step", "variables", "select", "sort", "descending", "rows", "caption")
 
@@ -160,14 +164,25 @@ def _gene_sets(top: TomlTable) -> GeneSets:
 
 
 def _view(table: TomlTable) -> View:
-    table.only("name", "of", "keep", "normalize")
+    table.only("name", "of", "keep", "normalize", "where", "by")
     keep = read_reference(table.text("keep"), table=table, key="keep") if "keep" in table.values else None
     normalize = table.number("normalize") if "normalize" in table.values else None
-    if (keep is None) == (normalize is None):
-        table.fail("keep", expected="or 'normalize' must be given, and not both")
+    where = {column: _values(table.table("where"), column) for column in table.table("where").values}
+    by_gene = "by" in table.values
+    if [keep is None, normalize is None, not where, not by_gene].count(False) != 1:
+        table.fail("keep", expected="or 'where', 'normalize' or 'by' must be given, and only one of them")
+    if by_gene and table.text("by") != GENE:
+        table.fail("by", expected='must be "gene"', found=table.text("by"))
     if normalize is not None and not normalize > 0:
         table.fail("normalize", expected="must be above 0", found=normalize)
-    return View(_name(table), table.text("of", default=CELLS), keep, normalize)
+    return View(_name(table), table.text("of", default=CELLS), keep, normalize, where, by_gene)
+
+
+def _values(table: TomlTable, column: str) -> tuple[str, ...]:
+    values = table.texts(column) if isinstance(table.values[column], list) else (table.text(column),)
+    if not values:
+        table.fail(column, expected="must name at least one value")
+    return values
 
 
 def _step(table: TomlTable) -> Step:
@@ -242,7 +257,14 @@ def _check_references(pipeline: Pipeline, top: TomlTable) -> None:
         if not (step.of.startswith(PATIENTS) and step.of != PATIENTS):
             check(step.of, [CELLS, *views, *steps, "patients/<cohort>"], reader=reader, key="of")
         for reference in references_of(step):
-            check(reference.step, steps, reader=reader, key=str(reference))
+            check(reference.step, [*steps, CELLS, *views], reader=reader, key=str(reference))
+        for join in step.join:
+            if join.select and join.reference.step not in steps:
+                message = (
+                    f"In {top.file}: 'select' picks labels along the dimensions of a result. {str(join.reference)!r} in {reader} is a "
+                    "column of cells, which has none; remove 'select'."
+                )
+                raise PipelineFileError(message)
     for section in pipeline.sections:
         for drawn in (*section.figures, *section.tables):
             check(str(drawn["step"]), steps, reader=f"[[section]] {section.title!r}", key="step")

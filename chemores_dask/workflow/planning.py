@@ -13,6 +13,7 @@ from chemores_dask.errors import PipelineFileError
 from chemores_dask.provenance import fingerprint
 from chemores_dask.workflow.arguments import bind_parameters, plain_parameters
 from chemores_dask.workflow.catalogue import COUNTS, RESULT, CatalogueEntry, check_variable, find_analysis
+from chemores_dask.workflow.gene_views import check_gene_view, check_view_by_gene
 from chemores_dask.workflow.steps import CELLS, PATIENTS, Join, Pipeline, Step, View, references_of
 from chemores_dask.workflow.toml_tables import close_names
 
@@ -127,8 +128,12 @@ def plan_pipeline(
     for node in order_nodes(pipeline):
         roots[node.name] = frozenset[str]().union(*(roots.get(read, {read}) for read in _reads(node)))
         if isinstance(node, View):
+            check_view_by_gene(node, views)
+            for column in node.where:
+                _check_column(column, columns.get(CELLS), reader=f"'where' of [[view]] {node.name!r}")
             known[node.name] = _view_fingerprint(node, known)
         else:
+            _check_cell_columns(node, views, columns=columns.get(CELLS))
             step = _plan_step(node, pipeline, known=known, checksums=checksums, earlier=earlier, views=views)
             _check_columns(step, CELLS if node.of in views else node.of, columns=columns)
             known[node.name] = step.fingerprint
@@ -171,7 +176,8 @@ def _check_variables(pipeline: Pipeline) -> None:
             check_variable(view.keep, steps[view.keep.step], reader=f"'keep' of [[view]] {view.name!r}")
     for step in pipeline.steps:
         for reference in references_of(step):
-            check_variable(reference, steps[reference.step], reader=f"{str(reference)!r} in [[step]] {step.name!r}")
+            if reference.step in steps:
+                check_variable(reference, steps[reference.step], reader=f"{str(reference)!r} in [[step]] {step.name!r}")
 
 
 def _reads(node: View | Step) -> tuple[str, ...]:
@@ -183,10 +189,16 @@ def _reads(node: View | Step) -> tuple[str, ...]:
 def _view_fingerprint(view: View, known: Mapping[str, str]) -> str:
     if view.of not in known:
         _miss_cells(f"[[view]] {view.name!r}")
+    if view.by_gene:
+        # The same numbers, read from other files.
+        return known[view.of]
     inputs = {"of": known[view.of]}
     if view.keep is not None:
         inputs["keep"] = f"{known[view.keep.step]}.{view.keep.variable}"
-    return fingerprint(step="view", parameters={"normalize": view.normalize}, inputs=inputs, revision=VIEW_REVISION)
+    parameters: dict[str, object] = {"normalize": view.normalize}
+    if view.where:
+        parameters["where"] = {column: list(values) for column, values in view.where.items()}
+    return fingerprint(step="view", parameters=parameters, inputs=inputs, revision=VIEW_REVISION)
 
 
 def _plan_step(
@@ -200,9 +212,12 @@ def _plan_step(
 ) -> PlannedStep:
     entry = find_analysis(step.analysis, step=step.name)
     _check_input(step, entry, views)
+    if CELLS not in known and any(reference.step in (CELLS, *views) for reference in references_of(step)):
+        _miss_cells(f"[[step]] {step.name!r}")
     arguments = bind_parameters(
         entry.function, step.parameters, gene_sets=pipeline.gene_sets, seed=pipeline.seed, step=step.name
     )
+    check_gene_view(step, entry, arguments, views)
     parameters = plain_parameters(arguments)
     inputs = {"of": _input_fingerprint(step, known, checksums)}
     for join in step.join:
@@ -284,6 +299,25 @@ def _check_columns(planned: PlannedStep, source: str, *, columns: Mapping[str, S
                     f"Got {name!r}; present: {listed(present)}.{close_names(str(name), present)}"
                 )
                 raise PipelineFileError(message)
+
+
+def _check_cell_columns(step: Step, views: Mapping[str, View], *, columns: Sequence[str] | None) -> None:
+    for reference in references_of(step):
+        if reference.step in (CELLS, *views):
+            reader = f"{str(reference)!r} in [[step]] {step.name!r}"
+            _check_column(reference.variable, columns, reader=reader)
+            if step.of.startswith(PATIENTS) and any(join.reference == reference for join in step.join):
+                message = f"{reader} is a column of cells and cannot be put beside patients. Join a result over patients instead."
+                raise PipelineFileError(message)
+
+
+def _check_column(column: str, columns: Sequence[str] | None, *, reader: str) -> None:
+    if columns is not None and column not in columns:
+        message = (
+            f"{reader} must name a column of the cells. Got {column!r}; present: {listed(columns)}."
+            f"{close_names(column, columns)}"
+        )
+        raise PipelineFileError(message)
 
 
 def _compare(now: EarlierResult, found: Sequence[EarlierResult]) -> tuple[bool, str]:

@@ -17,7 +17,8 @@ from chemores_dask.workflow.record import RunRecord
 
 RECORD = "run.json"
 TABLES = "tables"
-CELL = "cell"
+LONG = {"cell", "edge", "offset"}
+"""Dimensions as long as the cells, or longer."""
 
 
 def prepare_folder(folder: StorePath) -> Path:
@@ -68,7 +69,7 @@ def write_tables(results: Mapping[str, xr.Dataset], folder: StorePath) -> tuple[
     """Write results as tab-separated tables.
 
     One table per step and set of dimensions: ``<step>.tsv`` holds what has no dimension, ``<step>.<dimension>.tsv`` one row per
-    label, ``<step>.<variable>.tsv`` a matrix. What runs over cells or over three dimensions stays in the store.
+    label, ``<step>.<variable>.tsv`` a matrix. What runs over cells, edges between cells or three dimensions stays in the store.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def write_tables(results: Mapping[str, xr.Dataset], folder: StorePath) -> tuple[
 
 
 def _tables(result: xr.Dataset) -> dict[str, pd.DataFrame]:
-    variables = {str(name): result[name] for name in result.data_vars if CELL not in result[name].dims}
+    variables = {str(name): result[name] for name in result.data_vars if LONG.isdisjoint(result[name].dims)}
     tables = {}
     plain = {name: values for name, values in variables.items() if not values.dims}
     if plain:

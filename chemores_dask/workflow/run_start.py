@@ -18,6 +18,7 @@ from chemores_dask.store.writer_lock import writing
 from chemores_dask.stream.checkpoints import checkpoint_folder, drop_checkpoints, keeping_checkpoints
 from chemores_dask.stream.staging import staging_folder
 from chemores_dask.workflow.events import WaitingForStore, Watch
+from chemores_dask.workflow.gene_views import need_gene_copy
 from chemores_dask.workflow.inventory import Inventory, take_inventory
 from chemores_dask.workflow.planning import PlannedStep, plan_pipeline
 from chemores_dask.workflow.steps import Pipeline
@@ -136,6 +137,7 @@ def _find(pipeline: Pipeline, root: Path) -> RunStart:
             except (ChecksumError, FormatError) as error:
                 damaged[each.step.name] = str(error)
     steps = [replace(each, done=False, reason="damaged") if each.step.name in damaged else each for each in planned]
+    need_gene_copy([each.step for each in steps if not each.done], pipeline.views, root)
     return RunStart(inventory, tuple(steps), opened, damaged)
 
 

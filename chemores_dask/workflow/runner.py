@@ -13,6 +13,7 @@ from functools import partial
 from types import TracebackType
 
 import anndata as ad
+import pandas as pd
 import xarray as xr
 
 from chemores_dask.aliases import StorePath
@@ -23,16 +24,17 @@ from chemores_dask.store.cells import open_cells
 from chemores_dask.store.patients import open_patients
 from chemores_dask.store.results import open_result, write_result
 from chemores_dask.stream.shared_pass import share_passes
+from chemores_dask.workflow.arguments import labeled_parameters
 from chemores_dask.workflow.claims import Claim, check_claims, compare_claims
 from chemores_dask.workflow.cost import CostMeter, active_client, describe_host
 from chemores_dask.workflow.events import RowsDecoded, StepFinished, StepStarted, Watch, watch_nothing
-from chemores_dask.workflow.inputs import join_cells, join_dataset, parameter_value, view_cells
+from chemores_dask.workflow.inputs import join_cells, join_dataset, labeled_value, parameter_value, view_cells
 from chemores_dask.workflow.inventory import take_inventory
 from chemores_dask.workflow.planning import PlannedStep, plan_pipeline
 from chemores_dask.workflow.record import Bill, RunRecord, StepRecord, add_bills
 from chemores_dask.workflow.run_files import prepare_folder, write_record, write_tables
 from chemores_dask.workflow.run_start import RunStart, staging_for_a_while, starting
-from chemores_dask.workflow.steps import CELLS, PATIENTS, Pipeline, Reference
+from chemores_dask.workflow.steps import CELLS, PATIENTS, Pipeline, Reference, references_of
 from chemores_dask.workflow.warning_log import WarningLog, warning_as
 from chemores_dask.workflow.waves import Wave, expected_passes, plan_waves
 
@@ -252,13 +254,27 @@ class _Run:
                 message = f"An earlier result was damaged and is computed anew. {self.start.damaged[planned.step.name]}"
                 warnings.warn(message, DamagedResultWarning, stacklevel=2)
             source = self._source(planned)
-            arguments = {
-                name: parameter_value(value, source=source, results=self.results)
-                if isinstance(value, Reference)
-                else value
-                for name, value in planned.arguments.items()
-            }
-            return planned.entry.function(source, **arguments)
+            return planned.entry.function(source, **self._arguments(planned, source))
+
+    def _arguments(self, planned: PlannedStep, source: ad.AnnData | xr.Dataset) -> dict[str, object]:
+        labeled = labeled_parameters(planned.entry.function)
+        tables = self._tables(planned)
+        arguments: dict[str, object] = {}
+        for name, value in planned.arguments.items():
+            if not isinstance(value, Reference):
+                arguments[name] = value
+            elif name in labeled:
+                aligned = name in planned.entry.aligned
+                arguments[name] = labeled_value(
+                    value, source=source, results=self.results, tables=tables, aligned=aligned
+                )
+            else:
+                arguments[name] = parameter_value(value, source=source, results=self.results, tables=tables)
+        return arguments
+
+    def _tables(self, planned: PlannedStep) -> dict[str, pd.DataFrame]:
+        read = {reference.step for reference in references_of(planned.step)}
+        return {name: self._open(name).obs for name in sorted(read & {CELLS, *self._views})}
 
     def _finish_step(
         self,
@@ -296,12 +312,13 @@ class _Run:
 
     def _source(self, planned: PlannedStep) -> ad.AnnData | xr.Dataset:
         step = planned.step
+        tables = self._tables(planned)
         if step.of.startswith(PATIENTS):
             patients = open_patients(self.store, cohort=step.of.removeprefix(PATIENTS))
-            return join_dataset(patients, step.join, results=self.results)
+            return join_dataset(patients, step.join, results=self.results, tables=tables)
         if step.of in self.results:
-            return join_dataset(self.results[step.of], step.join, results=self.results)
-        return join_cells(self._open(step.of), step.join, results=self.results)
+            return join_dataset(self.results[step.of], step.join, results=self.results, tables=tables)
+        return join_cells(self._open(step.of), step.join, results=self.results, tables=tables)
 
     def _earlier_warnings(self, planned: PlannedStep) -> tuple[str, ...]:
         # What a reader must know stays true when a result is used again.

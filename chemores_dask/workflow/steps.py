@@ -14,14 +14,14 @@ PATIENTS = "patients/"
 
 @dataclass(frozen=True)
 class Reference:
-    """A variable of the result of a step.
+    """A variable of the result of a step, or a column of the table of cells.
 
     Attributes
     ----------
     step
-        Name of the step.
+        Name of the step; ``"cells"`` or the name of a view for a column.
     variable
-        Name of the variable.
+        Name of the variable or column.
     """
 
     step: str
@@ -33,14 +33,14 @@ class Reference:
 
 @dataclass(frozen=True)
 class Join:
-    """A variable of a result that is put beside the input of a step.
+    """A variable of a result, or a column of the cells, that is put beside the input of a step.
 
     Attributes
     ----------
     reference
         Where the values come from.
     name
-        Column (of cells) or variable (of patients) that they become.
+        Column (of cells) or variable (of patients, or of a result) that they become.
     select
         Label picked along each further dimension.
     standardize
@@ -68,12 +68,18 @@ class View:
         Boolean result over the cells of ``of``; only its true cells stay.
     normalize
         Target sum of log-normalization; None leaves counts.
+    where
+        Values that stay, by column; only cells with one of them in every column do.
+    by_gene
+        Whether the same cells are read gene by gene, from the copy of the counts by gene.
     """
 
     name: str
     of: str
     keep: Reference | None = None
     normalize: float | None = None
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    by_gene: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ class Pipeline:
 
 
 def references_of(step: Step) -> tuple[Reference, ...]:
-    """The variables of other steps that a step reads, besides its input."""
+    """The variables of other steps, and the columns of cells, that a step reads besides its input."""
     joined = [join.reference for join in step.join]
     given = [value for value in step.parameters.values() if isinstance(value, Reference)]
     return (*joined, *given)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from chemores_dask.workflow.catalogue import COUNTS
 from chemores_dask.workflow.planning import PlannedStep
-from chemores_dask.workflow.steps import View, references_of
+from chemores_dask.workflow.steps import CELLS, PATIENTS, View, references_of
 
 Wave = tuple[PlannedStep, ...]
 
@@ -54,15 +54,16 @@ def required_steps(planned: PlannedStep, *, views: Mapping[str, View]) -> set[st
     -------
     Names of steps.
     """
-    required = {reference.step for reference in references_of(planned.step)}
-    name = planned.step.of
-    while name in views:
-        view = views[name]
-        if view.keep is not None:
-            required.add(view.keep.step)
-        name = view.of
-    if planned.entry.takes != COUNTS and "/" not in name:
-        required.add(name)
+    required = set()
+    for read in (planned.step.of, *(reference.step for reference in references_of(planned.step))):
+        name = read
+        while name in views:
+            view = views[name]
+            if view.keep is not None:
+                required.add(view.keep.step)
+            name = view.of
+        if name != CELLS and not name.startswith(PATIENTS):
+            required.add(name)
     return required
 
 

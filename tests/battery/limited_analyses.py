@@ -34,6 +34,7 @@ from chemores_dask import memory
 from chemores_dask.gene_sets import GeneSet, GeneSets
 from chemores_dask.memory import memory_budget, resident_bytes
 from chemores_dask.single_cell.cohort_cube import cohort_cube
+from chemores_dask.single_cell.markers.analysis import markers
 from chemores_dask.single_cell.normalize import log_normalize
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.quality import quality
@@ -113,6 +114,7 @@ ANALYSES: dict[str, Analysis] = {
     "module_score": lambda cells, folder: stored(scored(cells), folder),
     "score_states": lambda cells, folder: score_states(scored(cells), gene_set="first"),
     "cohort_cube": lambda cells, folder: cohort_cube(cells, sample="sample", state="state"),
+    "markers": lambda cells, folder: markers(cells, group="state", method="histogram", patient="sample"),
     "in one pass": in_one_pass,
 }
 

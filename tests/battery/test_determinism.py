@@ -15,6 +15,7 @@ from chemores_dask.cohort.gene_set_scores import mean_zscore
 from chemores_dask.gene_sets import GeneSets
 from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.gene_products import gene_products
+from chemores_dask.single_cell.markers.analysis import markers
 from chemores_dask.single_cell.normalize import log_normalize
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.quality import quality
@@ -76,6 +77,11 @@ STREAMING = {
     "score_states": (lambda cells: score_states(scored(cells), gene_set="signature"), 1e-10),
     "cohort_cube": (lambda cells: cohort_cube(cells, sample="sample", state="state"), 1e-12),
     "cohort_cube without states": (lambda cells: cohort_cube(cells, sample="sample"), 1e-12),
+    "markers": (lambda cells: markers(cells, group="state", method="histogram"), 1e-12),
+    "markers of logarithms": (
+        lambda cells: markers(log_normalize(cells), group="state", method="histogram", bins=16),
+        1e-12,
+    ),
     "in one pass": (in_one_pass, 1e-12),
 }
 ON_GENES = {

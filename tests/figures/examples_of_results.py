@@ -74,6 +74,44 @@ def pca_result(samples: int = 6, per_sample: int = 300, components: int = 20) ->
     return with_parameters(result, analysis="pca", components=components)
 
 
+def umap_result(samples: int = 6, per_sample: int = 300, clusters: int = 5) -> xr.Dataset:
+    draws = np.random.default_rng(11)
+    names = cell_names(samples, per_sample)
+    cluster = clusters_of(len(names), clusters)
+    angle = 2 * np.pi * cluster / clusters
+    coordinates = 8 * np.column_stack([np.cos(angle), np.sin(angle)]) + draws.normal(size=(len(names), 2))
+    result = xr.Dataset(
+        {
+            "umap_coordinates": (("cell", "axis"), coordinates.astype(np.float32)),
+            "umap_landmark": ("cell", np.arange(len(names)) % 5 == 0),
+            "umap_trustworthiness": ((), 0.963),
+            "umap_trustworthiness_lower": ((), 0.961),
+            "umap_trustworthiness_upper": ((), 0.965),
+            "umap_trustworthiness_queries": ((), 1000),
+        },
+        coords={"cell": names, "axis": np.array([1, 2])},
+    )
+    return with_parameters(result, analysis="umap", landmarks=20_000, rounds=100, trustworthiness_neighbors=15)
+
+
+def clusters_of(cells: int, clusters: int) -> np.ndarray:
+    return np.random.default_rng(12).integers(0, clusters, cells)
+
+
+def leiden_result(samples: int = 6, per_sample: int = 300, clusters: int = 5) -> xr.Dataset:
+    names = cell_names(samples, per_sample)
+    cluster = clusters_of(len(names), clusters)
+    result = xr.Dataset(
+        {
+            "cell_cluster": ("cell", cluster),
+            "cluster_cells": ("cluster", np.bincount(cluster, minlength=clusters)),
+            "leiden_modularity": ((), 0.71),
+        },
+        coords={"cell": names, "cluster": np.arange(clusters)},
+    )
+    return with_parameters(result, analysis="leiden", resolution=1.0, seed=7)
+
+
 def score_result(samples: int = 6, per_sample: int = 300) -> xr.Dataset:
     draws = np.random.default_rng(4)
     names = cell_names(samples, per_sample)
@@ -253,3 +291,26 @@ def claims_result() -> xr.Dataset:
             ]
         },
     )
+
+
+def markers_result(groups: int = 3, genes: int = 40) -> xr.Dataset:
+    draws = np.random.default_rng(5)
+    statistic = draws.normal(size=(groups, genes))
+    for group in range(groups):
+        statistic[group, 3 * group : 3 * group + 3] = [30, 20, 10]
+    rank = np.argsort(np.argsort(-statistic, axis=1), axis=1) + 1
+    over = ("group", "gene")
+    result = xr.Dataset(
+        {
+            "marker_rank": (over, rank),
+            "marker_statistic": (over, statistic),
+            "marker_share": (over, draws.uniform(size=(groups, genes))),
+            "marker_mean": (over, draws.uniform(0.1, 2, size=(groups, genes))),
+            "marker_cells": ("group", np.arange(groups) + 1200),
+            "marker_patients": ("group", np.arange(groups) + 1),
+            "marker_unlabeled": ((), 7),
+        },
+        coords={"group": [str(group) for group in range(groups)], "gene": [f"G{gene}" for gene in range(genes)]},
+    )
+    result = with_parameters(result, analysis="markers", group="cluster")
+    return result.assign_attrs(descriptive="Cells of one patient are not independent.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 from chemores_dask.errors import ParameterError
@@ -18,6 +19,8 @@ RESULTS = {
     "quality": examples.quality_result(),
     "variable_genes": examples.variable_genes_result(),
     "pca": examples.pca_result(),
+    "map": examples.umap_result(),
+    "clusters": examples.leiden_result(),
     "stemness": examples.score_result(),
     "states": examples.states_result(),
     "cube": examples.cube_result(),
@@ -26,6 +29,7 @@ RESULTS = {
     "test": examples.log_rank_result(),
     "model": examples.cox_model_result(),
     "scan": examples.scan_result(),
+    "markers": examples.markers_result(),
 }
 ANALYSES = {name: str(result.attrs["analysis"]) for name, result in RESULTS.items()}
 TABLES = (
@@ -34,6 +38,7 @@ TABLES = (
     {"kind": "embedding_map", "step": "pca", "color": "stage", "cube": "cube", "title": "Stages"},
     {"kind": "embedding_map", "step": "pca", "color": "states.cell_state"},
     {"kind": "embedding_map", "step": "pca", "color": "stemness.cell_score", "select": {"gene_set": "stemness"}},
+    {"kind": "embedding_map", "step": "map", "color": "clusters.cell_cluster", "coordinates": "umap_coordinates"},
     {"kind": "variance_explained", "step": "pca"},
     {
         "kind": "score_distribution",
@@ -55,6 +60,7 @@ TABLES = (
     },
     {"kind": "volcano", "step": "scan", "q": 0.1, "labels": 20},
     {"kind": "forest", "step": "model", "labels": {"score": "score"}},
+    {"kind": "marker_dots", "step": "markers", "genes": 4},
 )
 
 
@@ -75,7 +81,7 @@ def test_gallery__documents_every_figure_and_option():
     documented = gallery.__doc__
     for kind, entry in FIGURES.items():
         (line,) = [line for line in documented.splitlines() if re.match(rf"{kind}\s", line)]
-        assert entry.draws in line
+        assert all(analysis in line for analysis in entry.draws)
         assert all(option in line for option in entry.options)
 
 
@@ -84,10 +90,20 @@ def renamed(result, dim, label=LONG):
     return result.assign_coords({dim: (dim, names)})
 
 
+def renamed_labels(values):
+    return values.copy(data=np.array([f"{LONG}{value}" for value in values.values], dtype=object))
+
+
 HOSTILE = {
     "forty samples": lambda: FIGURES["quality_violins"].function(examples.quality_result(40, 20)),
     "one sample": lambda: FIGURES["quality_violins"].function(examples.quality_result(1, 20)),
     "one cell": lambda: FIGURES["quality_violins"].function(examples.quality_result(1, 1)),
+    "sixty clusters on a map": lambda: FIGURES["embedding_map"].function(
+        examples.umap_result(clusters=60), color=examples.leiden_result(clusters=60)["cell_cluster"]
+    ),
+    "long labels on a map": lambda: FIGURES["embedding_map"].function(
+        examples.umap_result(), color=renamed_labels(examples.leiden_result()["cell_cluster"])
+    ),
     "forty samples on a map": lambda: FIGURES["embedding_map"].function(examples.pca_result(40, 10)),
     "forty bars": lambda: FIGURES["composition_bars"].function(
         examples.cube_result(40, ("a", "b", "c", "d", "e", "f"))

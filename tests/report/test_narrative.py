@@ -11,6 +11,7 @@ from chemores_dask.report.narrative import (
     ANALYSES,
     claim_texts,
     claims_sentence,
+    descriptive_sentences,
     seconds_text,
     sizes_sentence,
     step_sentence,
@@ -23,6 +24,13 @@ from tests.report.example_run import example_record
 
 def test_narrative__knows_every_analysis():
     assert set(ANALYSES) == set(CATALOGUE)
+
+
+def test_descriptive_sentences__say_where_cells_are_n():
+    record = example_record()
+    assert "no P value in this report takes cells as its n" in descriptive_sentences(record)
+    tested = replace(record, steps=(*record.steps, replace(record.steps[0], analysis="markers")))
+    assert "P values of markers take cells as their n; they order genes" in descriptive_sentences(tested)
 
 
 def test_sizes_sentence__counts():

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from chemores_dask.report.table_words import headings, p_notes, patients_of, remark, value_text, words_of
-from tests.figures.examples_of_results import composition_result, log_rank_result, scan_result
+from tests.figures.examples_of_results import composition_result, log_rank_result, markers_result, scan_result
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,18 @@ def test_patients_of__finds_n():
     scan["cox_patients"][3] = 150
     assert patients_of(scan) == "n = 150 to 200 patients"
     assert "not recorded" in patients_of(xr.Dataset({"x_p_value": ((), 0.5)}))
+
+
+def test_p_notes__say_that_tests_over_cells_are_descriptive():
+    markers = markers_result().isel(group=1)
+    markers["marker_p_value"] = ("gene", np.ones(40), {"long_name": "two-sided"})
+    assert p_notes(markers, ["marker_p_value"]) == [
+        "n = 1,201 cells of 2 patients.",
+        "P value: Wilcoxon rank-sum test over cells, two-sided.",
+        "Cells of one patient are not independent.",
+    ]
+    # Patients of several groups of cells are not added up.
+    assert patients_of(markers_result()) == "n = 1 to 3 patients"
 
 
 def test_p_notes__say_n_and_test():

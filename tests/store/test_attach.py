@@ -196,3 +196,25 @@ def test_attach__lets_opened_cells_be_written(tmp_path):
     for again in (anndata.read_zarr(tmp_path / "out.zarr"), anndata.read_h5ad(tmp_path / "out.h5ad")):
         assert np.array_equal(again.X.toarray(), cells.X.compute().toarray())
         assert again.obs["cell_total"].tolist() == list(range(54))
+
+
+def test_attach__gives_maps_of_cells_the_names_of_scanpy(cells):
+    rng = np.random.default_rng(6)
+    names = {"harmony_scores": "X_pca_harmony", "umap_coordinates": "X_umap", "diffusion_components": "X_diffmap"}
+    result = xr.Dataset(
+        {
+            "harmony_scores": (("cell", "component"), rng.normal(size=(CELLS, 3))),
+            "diffusion_components": (("cell", "component"), rng.normal(size=(CELLS, 3))),
+            "diffusion_eigenvalue": ("component", [1.0, 0.9, 0.5]),
+            "umap_coordinates": (("cell", "axis"), rng.normal(size=(CELLS, 2))),
+        },
+        coords={"cell": cells.obs_names.to_numpy(), "axis": ["x", "y"]},
+    )
+    found = attach(cells, result)
+    for name, key in names.items():
+        assert np.array_equal(found.obsm[key], result[name])
+    assert found.uns["diffmap_evals"].tolist() == [1.0, 0.9, 0.5]
+    # A cell without a place on the map is not drawn at its center.
+    fewer = attach(cells, result.isel(cell=slice(1, None)))
+    assert np.isnan(fewer.obsm["X_umap"][0]).all()
+    assert np.array_equal(fewer.obsm["X_umap"][1:], result["umap_coordinates"][1:])

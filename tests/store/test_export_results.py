@@ -5,6 +5,7 @@ import json
 import anndata
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import xarray as xr
 
 from chemores_dask.errors import IncompleteResultError, InputError, StoreNotFoundError
@@ -14,6 +15,7 @@ from chemores_dask.store.cells import open_cells
 from chemores_dask.store.export import export_cells
 from chemores_dask.store.export_results import choose_results
 from chemores_dask.store.results import write_result
+from tests.graph.graphs import clouds, exact_neighbors, graph_of
 from tests.store.sources import make_blocks, write_stream
 
 KINDS = ["out.h5ad", "out.zarr"]
@@ -132,3 +134,23 @@ def test_write_large__takes_no_cells(store, place, monkeypatch):
     monkeypatch.setattr(datasets, "LAZY_BYTES", 0)
     for name in KINDS:
         assert read(export_cells(store, place / name, results=["pca"], samples=[])).obsm["pca_scores"].shape == (0, 2)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("name", KINDS)
+def test_export_cells__takes_a_graph_along(store, place, monkeypatch, name, lazy):
+    cells = open_cells(store)
+    index, distance = exact_neighbors(clouds(len(cells)), 5)
+    rows = np.arange(0, index.size + 1, 5)
+    directed = sp.csr_matrix((np.ones(index.size, dtype=np.float32), index.ravel(), rows), shape=(len(cells),) * 2)
+    graph = graph_of(directed.maximum(directed.T), index, distance).assign_coords(cell=cells.obs_names.to_numpy())
+    write_result(graph, store, step="neighbors", fingerprint="f")
+    monkeypatch.setattr(datasets, "LAZY_BYTES", 0 if lazy else 2**20)
+    for samples in (None, ["s0", "s2"]):
+        kept = np.ones(len(cells), bool) if samples is None else cells.obs["sample"].isin(samples).to_numpy()
+        found = read(export_cells(store, place / name, results=["neighbors"], samples=samples, replace=True))
+        expected = attach(cells, graph)[kept].copy()
+        for matrix in ("connectivities", "distances"):
+            assert (found.obsp[matrix] != expected.obsp[matrix]).nnz == 0
+        assert found.uns["neighbors"]["params"]["n_neighbors"] == 6
+        assert not found.obsm

@@ -110,3 +110,43 @@ def test_mark_stale__can_be_repeated(store):
         revision.commit(store, revision.Change(places), report={}, command="")
         with pytest.warns(StaleResultWarning, match=reason):
             assert open_result(store, step="cut", fingerprint="f").sizes["cell"] == 4
+
+
+GRAPH = {
+    "neighbor_index": (("cell", "neighbor"), [[1], [0], [3], [2]]),
+    "neighbor_distance": (("cell", "neighbor"), np.ones((4, 1))),
+    "connectivity_offset": ("offset", [0, 1, 2, 3, 4]),
+    "connectivity_index": ("edge", [1, 0, 3, 2]),
+    "connectivity_weight": ("edge", np.ones(4)),
+}
+
+
+def test_cut_dataset__a_graph_goes_whole_with_its_first_cell():
+    names = {"cell": ["c0", "c1", "c2", "c3"]}
+    assert cut_dataset(xr.Dataset(GRAPH, coords=names), LEAVING) is None
+    assert cut_dataset(xr.Dataset(GRAPH), LEAVING) is None
+    edges = {name: variable for name, variable in GRAPH.items() if variable[0] in ("offset", "edge")}
+    assert cut_dataset(xr.Dataset(edges), LEAVING) is None  # it cannot be told whose they are
+    others = xr.Dataset(GRAPH, coords={"cell": ["d0", "d1", "d2", "d3"]})
+    xr.testing.assert_identical(cut_dataset(others, LEAVING), others)
+
+
+def test_cut_dataset__clusters_are_nobody():
+    dataset = xr.Dataset({"cluster_cells": ("cluster", [5, 3])}, coords={"cluster": [7, 8]})
+    assert cut_dataset(dataset, LEAVING)["cluster_cells"].values.tolist() == [5, 3]
+
+
+def test_cut_results__removes_graphs_and_cuts_what_was_made_from_them(store):
+    names = {"cell": ["c0", "c1", "c2", "c3"]}
+    write_result(xr.Dataset(GRAPH, coords=names), store, step="neighbors", fingerprint="f")
+    clusters = xr.Dataset({"cell_cluster": ("cell", [0, 1, 0, 1])}, coords=names)
+    write_result(clusters, store, step="leiden", fingerprint="f")
+    revision.begin(store, {})
+    found = cut_results(store, LEAVING, reason="someone left")
+    assert found.change.removed == ["results/neighbors/f"]
+    assert found.removed == 1
+    revision.commit(store, found.change, report={}, command="")
+    assert {entry.step for entry in list_results(store)} == {"cut", "kept", "other", "leiden"}
+    assert not (store / "results" / "neighbors" / "f").exists()
+    with pytest.warns(StaleResultWarning):
+        assert open_result(store, step="leiden", fingerprint="f")["cell_cluster"].values.tolist() == [0, 1]

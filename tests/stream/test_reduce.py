@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chemores_dask import metering
-from chemores_dask.errors import ParameterError
+from chemores_dask.errors import InputError, ParameterError
 from chemores_dask.kernels.reduction import Reduction, together
 from chemores_dask.stream.compute import compute
 from chemores_dask.stream.plan import plan_rows
@@ -149,3 +149,19 @@ def test_reduce_rows__shares_its_reads_with_what_is_computed_along():
     first, second, sums = compute(reduce_rows(rows, total), reduce_rows(rows, total, fan_in=3), mapped)
     assert first == second == sums.sum()
     assert metering.snapshot()[metering.ROWS_DECODED] - before == rows.shape[0]
+
+
+@dataclass(frozen=True)
+class SharedProduct:
+    def __call__(self, rows, columns):
+        return float((rows @ np.ravel(columns["gene_weight"])).sum())
+
+
+@pytest.mark.parametrize("genes", [1, 9])
+def test_reduce_rows__hands_shared_arrays_whole_to_every_block(genes):
+    weight = np.arange(genes) + 1.0
+    rows = as_rows(DENSE[:, :genes], rows_per_block=7)
+    (found,) = compute(reduce_rows(rows, Reduction(SharedProduct(), add), shared={"gene_weight": weight}))
+    assert found == pytest.approx(float((DENSE[:, :genes] @ weight).sum()))
+    with pytest.raises(InputError, match="one entry per column"):
+        reduce_rows(rows, Reduction(SharedProduct(), add), shared={"gene_weight": np.arange(genes + 1)})
