@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.graph_jobs import GRAPH_PARTS, graph_jobs
 from benchmarks.measurement import Job
 
 WARM_CELLS = 1_000
@@ -13,7 +14,7 @@ IN_MEMORY = 200_000
 ON_DISK = 100_000
 """The size at which packages that read from disk are measured, step by step."""
 
-PARTS = ("rivals", "cluster", "access", "cube", "ingest")
+PARTS = ("rivals", "cluster", "access", "cube", "ingest", *GRAPH_PARTS)
 """What can be left out."""
 
 SINGLE = ("quality", "group_sums", "variable_genes", "pca", "module_score")
@@ -50,6 +51,7 @@ def jobs_of(sizes: Sequence[int], *, tiled: int, skip: Sequence[str] = ()) -> li
             jobs += [] if "cube" in skip else [Job("ours.cohort_cube", cells)]
             access = [Job(f"ours.{step}", cells) for step in ("gene_copy", "one_gene", "random_cells")]
             jobs += [] if "access" in skip else access
+    jobs += graph_jobs(sizes, skip=skip)
     if tiled:
         jobs += [Job("inputs.tile", tiled), Job("ours.chain", tiled, seconds=1800)]
     return _once(jobs)

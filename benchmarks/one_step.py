@@ -23,7 +23,7 @@ from chemores_dask import metering
 WARM = "warm"
 """Folder of the tiny store, beside those of the sizes."""
 
-COLD = {"inputs"}
+COLD = {"inputs", "embeddings"}
 """Modules whose steps need no tiny run: they make the inputs."""
 
 

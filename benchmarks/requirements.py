@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measurement import Notebook
+from benchmarks.requirement_rows import GB, Row
+from benchmarks.requirement_rows import row_of as _row
 
-Row = dict[str, Any]
-GB = 1e9
 MILLION = 1e6
 STEPS = ("quality", "group_sums", "variable_genes", "pca", "module_score")
 
@@ -32,16 +32,6 @@ def requirements(notebook: Notebook, *, sizes: Sequence[int], tiled: int) -> lis
     rows += _growth(notebook, sorted(sizes))
     rows += _tiled(notebook, tiled) if tiled else []
     return rows
-
-
-def _row(work: str, cells: object, required: str, reached: str, *, met: bool | None) -> Row:
-    return {
-        "work": work,
-        "cells": cells,
-        "required": required,
-        "reached": reached,
-        "met": "-" if met is None else "yes" if met else "no",
-    }
 
 
 def _passes(notebook: Notebook, cells: int) -> list[Row]:

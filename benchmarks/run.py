@@ -15,6 +15,8 @@ from pathlib import Path
 from benchmarks.jobs import PARTS, jobs_of, warm_jobs
 from benchmarks.measurement import DONE, Job, Notebook, measure
 from benchmarks.one_step import WARM
+from benchmarks.steps_embeddings import GRAPH, STEP
+from benchmarks.steps_ours import FINGERPRINT
 from benchmarks.tables import write_tables
 
 RESULTS = Path(__file__).parent / "results"
@@ -62,6 +64,8 @@ def _input_is_there(job: Job, folder: Path) -> bool:
         "inputs.export_h5ad": "counts.h5ad",
         "inputs.tile": "cohort.zarr/cells/zarr.json",
         "bpcells.convert": "bpcells/done",
+        **dict.fromkeys(("embeddings.part", "embeddings.tile"), f"cohort.zarr/results/{STEP}/{FINGERPRINT}/zarr.json"),
+        "embeddings.graph": f"cohort.zarr/results/{GRAPH}/{FINGERPRINT}/zarr.json",
     }
     return job.step in made and (folder / str(job.cells) / made[job.step]).is_file()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.graph_requirements import check_graphs, graph_requirements
 from benchmarks.machine import machine
 from benchmarks.measurement import Notebook
 from benchmarks.plots import draw_growth
@@ -26,7 +27,8 @@ def write_tables(notebook: Notebook, results: Path, *, sizes: Sequence[int], til
     facts = machine()
     measured = measurements(notebook).assign(**facts)
     measured.to_csv(results / "measurements.tsv", sep="\t", index=False)
-    table = pd.DataFrame(requirements(notebook, sizes=sizes, tiled=tiled) + check_agreement(folder, sizes))
+    rows = requirements(notebook, sizes=sizes, tiled=tiled) + graph_requirements(notebook, sizes=sizes)
+    table = pd.DataFrame(rows + check_agreement(folder, sizes) + check_graphs(folder, sizes))
     table = table.assign(date=facts["date"], processor=facts["processor"], cores=facts["cores"])
     table.to_csv(results / "requirements.tsv", sep="\t", index=False)
     pd.DataFrame([facts]).to_csv(results / MACHINE, sep="\t", index=False)

@@ -168,6 +168,10 @@ class DroppedPatientsWarning(ChemoresWarning):
     """Some patients lack what an analysis needs and are left out."""
 
 
+class DisconnectedGraphWarning(ChemoresWarning):
+    """A graph of cells has parts that no edge joins."""
+
+
 class StaleResultWarning(ChemoresWarning):
     """A result was made from cells or patients that are no longer the same."""
 

@@ -42,9 +42,15 @@ BUDGET_PER_VALUE = 80
 FEWEST_VALUES = 2**18
 """Smaller blocks save nothing that counts beside the process, and cost time."""
 
-MALLOC_THRESHOLDS = {"M_TRIM_THRESHOLD": -1, "M_MMAP_THRESHOLD": -3}
+MALLOC_TRIM, MALLOC_MAP = -1, -3
+"""Of glibc's allocator: how much may stay free at the end of its memory, and from which size on an array is fetched by itself."""
+
 RETURNED_AT_ONCE = 2**20
 """Arrays from this size on go back to the system as soon as they are freed."""
+
+KEPT_FREE = 2**26
+KEPT_ARRAYS = 2**25
+"""Where glibc arrives by itself in a process that works with large arrays: 64 MB stay free, arrays up to 32 MB are cut out of them."""
 
 MEMBERSHIP = Path("/proc/self/cgroup")
 """The control groups of this process, one line per hierarchy: number, controllers, path."""
@@ -130,7 +136,7 @@ def memory_budget(limit: int | str | None) -> Iterator[Budget]:
     """
     budget = Budget(None if limit is None else size_in_bytes(limit), outer=_budget.get())
     token = _budget.set(budget)
-    _return_memory_at_once()
+    return_memory_at_once()
     try:
         yield budget
     finally:
@@ -143,13 +149,23 @@ def current_budget() -> Budget | None:
     return _budget.get()
 
 
-def _return_memory_at_once() -> None:
+def return_memory_at_once() -> None:
+    """Let the allocator of this process give freed arrays back at once."""
     # glibc keeps freed arrays of up to 32 MB for later, in pieces that often do not fit what is asked for next: half as much again as
     # what is in use, and never the same. Other systems have no such call, and other habits.
+    _set_allocator(trim=RETURNED_AT_ONCE, fetch=RETURNED_AT_ONCE)
+
+
+def keep_freed_memory() -> None:
+    """Let the allocator of this process keep some of what is freed for what comes next, where it was told not to."""
+    _set_allocator(trim=KEPT_FREE, fetch=KEPT_ARRAYS)
+
+
+def _set_allocator(*, trim: int, fetch: int) -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        for threshold in MALLOC_THRESHOLDS.values():
-            mallopt(threshold, RETURNED_AT_ONCE)
+        mallopt(MALLOC_TRIM, trim)
+        mallopt(MALLOC_MAP, fetch)
 
 
 @contextmanager

@@ -79,7 +79,9 @@ def embedding_map(
     found = map_coordinates(scores, coordinates=coordinates)
     number, columns = found.shape
     if not number or columns < AXES:
-        return message_figure(f"A map needs cells and two components. There are {number:,} cells and {columns} components.")
+        return message_figure(
+            f"A map needs cells and two components. There are {number:,} cells and {columns} components."
+        )
     values = cell_values(scores, color, cube=cube)
     points = drawn_points(found)
     placed = np.isfinite(points).all(axis=1)
@@ -99,7 +101,9 @@ def embedding_map(
     axes.set_xticks([])
     axes.set_yticks([])
     drawn = int(placed.sum())
-    note = f"{count_text(drawn)} cells" + (f" of {count_text(number)}; the others have no place" if drawn < number else "")
+    note = f"{count_text(drawn)} cells" + (
+        f" of {count_text(number)}; the others have no place" if drawn < number else ""
+    )
     head(figure, title or f"Cells by {name}", note=note + (ONE_POINT if drawn <= MOST_POINTS else f".{shaded}"))
     if isinstance(values, CellLabels):
         label_groups(axes, [shown_name(label) for label in labels.labels], points=points[placed], codes=labels.codes)
@@ -117,7 +121,9 @@ def _draw_numbers(axes: Axes, points: np.ndarray, values: np.ndarray, *, name: s
     low, high = np.quantile(finite, [0.01, 0.99]) if finite.size else (0.0, 1.0)
     scale = Normalize(low, high if high > low else low + 1)
     if extent is None:
-        axes.scatter(*points.T, c=shown, s=_size(len(points)), cmap=SEQUENTIAL, norm=scale, linewidths=0, rasterized=True)
+        axes.scatter(
+            *points.T, c=shown, s=_size(len(points)), cmap=SEQUENTIAL, norm=scale, linewidths=0, rasterized=True
+        )
         axes.margins(0.03)
     else:
         axes.imshow(shown, origin="lower", extent=extent, aspect="auto", cmap=SEQUENTIAL, norm=scale)
@@ -139,9 +145,7 @@ def _draw_labels(axes: Axes, points: np.ndarray, labels: CellLabels, *, name: st
         order = even_order(len(points))
         order = order[np.argsort(on_top[labels.codes[order]], kind="stable")]
         of_points = colors[labels.codes[order]]
-        axes.scatter(
-            *points[order].T, c=of_points, s=_size(len(points)), linewidths=0, alpha=0.75, rasterized=True
-        )
+        axes.scatter(*points[order].T, c=of_points, s=_size(len(points)), linewidths=0, alpha=0.75, rasterized=True)
         axes.margins(0.03)
     for label, color, cells in zip(labels.labels, colors, counted, strict=True):
         axes.plot([], [], "o", markersize=6, color=color, label=f"{shown_name(label)}  ({count_text(cells)})")

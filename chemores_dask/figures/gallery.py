@@ -2,24 +2,26 @@
 
 A figure of a section is a table: ``kind`` and ``step`` (whose result is drawn), ``caption``, and options:
 
-==================== ================================= ================================================================================
-kind                 draws                             options
-==================== ================================= ================================================================================
-quality_violins      quality
-variable_genes_plot  variable_genes                    labels (number)
-embedding_map        umap, pca, harmony, diffusion_map color, coordinates (variable), select, cube (step), title
-variance_explained   pca
-score_distribution   module_score                      gene_set, states (step), by (``"sample"`` or a column of the cube), cube (step)
-marker_dots          markers                           genes (number)
-composition_slopes   paired_composition
-composition_bars     cohort_cube                       order (columns)
-survival_curves      kaplan_meier                      log_rank (step), cox (step), labels (table), time_label, title
-volcano              cox_scan                          q, labels (number)
-forest               cox_model                         labels (table)
-==================== ================================= ================================================================================
+====================== ================================= ================================================================================
+kind                   draws                             options
+====================== ================================= ================================================================================
+quality_violins        quality
+variable_genes_plot    variable_genes                    labels (number)
+embedding_map          umap, pca, harmony, diffusion_map color, coordinates (variable), select, cube (step), title
+variance_explained     pca
+score_distribution     module_score                      gene_set, states (step), by (``"sample"`` or a column of the cube), cube (step)
+marker_dots            markers                           genes (number)
+cluster_stability_plot cluster_stability
+composition_slopes     paired_composition
+composition_bars       cohort_cube                       order (columns)
+survival_curves        kaplan_meier                      log_rank (step), cox (step), labels (table), time_label, title
+volcano                cox_scan                          q, labels (number)
+forest                 cox_model                         labels (table)
+====================== ================================= ================================================================================
 
-``color`` is ``"sample"``, a column of the cube, or a variable over cells as ``"step.variable"``; ``select`` picks along its other dimensions, as
-``{gene_set = "stemness"}``. ``coordinates`` names what is drawn, where a step has several variables over cells and another dimension.
+``color`` is ``"sample"``, a column of the cube, or a variable over cells as ``"step.variable"``; ``select`` picks along its
+other dimensions, as ``{gene_set = "stemness"}``. ``coordinates`` names what is drawn, where
+a step has several variables over cells and another dimension.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from matplotlib.figure import Figure
 
 from chemores_dask.checks import listed
 from chemores_dask.errors import ParameterError
+from chemores_dask.figures.cluster_stability_plot import cluster_stability_plot
 from chemores_dask.figures.composition_bars import composition_bars
 from chemores_dask.figures.composition_slopes import composition_slopes
 from chemores_dask.figures.embedding_map import embedding_map
@@ -90,6 +93,7 @@ FIGURES: dict[str, FigureEntry] = {
     "score_distribution": FigureEntry(
         score_distribution, ("module_score",), {"states": "score_states", "cube": "cohort_cube"}
     ),
+    "cluster_stability_plot": FigureEntry(cluster_stability_plot, ("cluster_stability",)),
     "marker_dots": FigureEntry(marker_dots, ("markers",)),
     "composition_slopes": FigureEntry(composition_slopes, ("paired_composition",)),
     "composition_bars": FigureEntry(composition_bars, ("cohort_cube",)),
@@ -198,9 +202,7 @@ def _variable(text: str, select: object, results: Mapping[str, xr.Dataset]) -> x
     return values
 
 
-def _check_step(
-    step: object, kind: str, option: str, wanted: tuple[str, ...], analyses: Mapping[str, str]
-) -> None:
+def _check_step(step: object, kind: str, option: str, wanted: tuple[str, ...], analyses: Mapping[str, str]) -> None:
     if step not in analyses:
         message = (
             f"The option {option!r} of a figure {kind!r} must name a step. Got {step!r}; "

@@ -131,11 +131,11 @@ def cluster_stability(
     check_cells_there(matrix, caller="cluster_stability")
     route = chosen_route(matrix, settings, caller="cluster_stability", tasks=min(threads(), 2 * repeats))
     if clusters is None:
-        reference = clusters_of(matrix, settings, route=route, seed=seed).cluster
+        reference = clusters_of(matrix, settings, route=route, seed=int(seed)).cluster
         labels = np.arange(int(reference.max()) + 1)
     else:
         labels, reference = _checked_clusters(clusters, matrix.shape[0])
-    runs = _runs(matrix, reference, settings, route=route, repeats=repeats, share=share, seed=seed)
+    runs = _runs(matrix, reference, settings, route=route, repeats=repeats, share=share, seed=int(seed))
     return make_result(
         RESULT,
         _summary(runs, reference, repeats=repeats),
@@ -210,10 +210,10 @@ def part_of(matrix: sp.csr_matrix, drawn: Vector) -> sp.csr_matrix:
     rows = matrix[np.flatnonzero(drawn)]
     kept = drawn[rows.indices]
     ends = np.concatenate([[0], np.cumsum(kept)])[rows.indptr]
-    number = np.cumsum(drawn, dtype=np.int64) - 1
+    number = np.cumsum(drawn, dtype=matrix.indices.dtype) - 1
     size = len(ends) - 1
-    index = number[rows.indices[kept]].astype(matrix.indices.dtype)
-    return sp.csr_matrix((rows.data[kept], index, ends.astype(matrix.indptr.dtype)), shape=(size, size))
+    index = number[rows.indices[kept]]
+    return sp.csr_matrix((rows.data[kept], index, ends), shape=(size, size))
 
 
 def _runs(

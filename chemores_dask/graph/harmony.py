@@ -178,13 +178,14 @@ def harmony(
     *Determinism.* Turns are drawn by cell number, and sums are added in the order of the blocks, whose size follows from the number of
     cells: the same seed gives the same bits for any number of workers. Another order of cells gives other turns.
 
-    *Corner cases.* Batch variables with one value change nothing; if there are no others, the scores are the embedding. A batch with one cell
-    is moved to the middle of the other batches' cells in its clusters: nothing tells the cell from its batch. Constant components stay as
-    they are, up to rounding. Cells at 0 belong to all clusters alike.
+    *Corner cases.* Batch variables with one value change nothing; if there are no others, the scores are the embedding. A batch with one
+    cell is moved to the middle of its clusters: nothing tells the cell from its batch. Constant components stay as they are, up to
+    rounding. Cells at 0 belong to all clusters alike.
 
     References
     ----------
-    .. [1] Korsunsky I et al. (2019). Fast, sensitive and accurate integration of single-cell data with Harmony. Nature Methods 16:1289-1296.
+    .. [1] Korsunsky I et al. (2019). Fast, sensitive and accurate integration of single-cell data with Harmony. Nature Methods
+       16:1289-1296.
 
     Examples
     --------
@@ -252,8 +253,8 @@ def _checked(
         raise ParameterError(message)
     if stage in names:
         message = (
-            f"The contrast of interest must not be corrected for. {stage!r} is both a batch variable and the stage; name what is technical, "
-            "such as the library or the plate."
+            f"The contrast of interest must not be corrected for. {stage!r} is both a batch variable and the stage; name what is "
+            "technical, such as the library or the plate."
         )
         raise ParameterError(message)
     if not isinstance(cells, xr.Dataset):
@@ -356,9 +357,7 @@ def _staged(rows: da.Array, design: BatchDesign, files: BlockFiles) -> list[Stag
     return list(staged)
 
 
-def _mixing(
-    files: BlockFiles, staged: list[StagedBlock], version: int, columns: Sequence[Labels]
-) -> dict[str, object]:
+def _mixing(files: BlockFiles, staged: list[StagedBlock], version: int, columns: Sequence[Labels]) -> dict[str, object]:
     places, before, numbers = first_turns(staged, MIXING_CELLS)
     after = before
     if version != ORIGINAL:

@@ -1,7 +1,7 @@
 """Blocks of cells of harmony, in files: what one task does with one block, or with those of its cells whose turn it is.
 
-A block is kept as three arrays, with its cells ordered by turn and group: the row and the group of every cell, the embedding, and the corrected
-embedding of the last iteration. Tasks get the folder and the numbers, and give back sums over cells.
+A block is kept as three arrays, with its cells ordered by turn and group: the row and the group of every cell, the embedding, and the
+corrected embedding of the last iteration. Tasks get the folder and the numbers, and give back sums over cells.
 """
 
 from __future__ import annotations

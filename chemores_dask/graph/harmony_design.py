@@ -141,9 +141,7 @@ def batch_design(labels: Sequence[Labels], *, theta: float | Sequence[float], ca
     for strength in strengths:
         check_between(strength, parameter="theta", caller=caller, minimum=0.0, maximum=100.0)
     used = [
-        (column, float(strength))
-        for column, strength in zip(labels, strengths, strict=True)
-        if len(column.values) > 1
+        (column, float(strength)) for column, strength in zip(labels, strengths, strict=True) if len(column.values) > 1
     ]
     cells = len(labels[0].codes)
     groups = np.zeros(cells, dtype=np.int64)

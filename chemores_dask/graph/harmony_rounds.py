@@ -135,7 +135,9 @@ class Rounds:
         nothing = np.zeros((len(self._design.levels), len(clusters.centroids)), dtype=np.float32)
         penalties, shared = graph.add(nothing), graph.add(clusters)
         turns = [
-            graph.add(_merged, [graph.add(take_turn, place, turn, penalties, shared) for place in self._places(ORIGINAL)])
+            graph.add(
+                _merged, [graph.add(take_turn, place, turn, penalties, shared) for place in self._places(ORIGINAL)]
+            )
             for turn in range(self._files.turns)
         ]
         found = graph.compute(turns)

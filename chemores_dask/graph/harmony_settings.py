@@ -16,7 +16,8 @@ class HarmonySettings:
     sigma
         Width of the clusters: cells belong to several where it is large.
     ridge
-        Penalty on the squared shift of a batch in a cluster, in cells; None for ``ridge_share`` of the cells that are expected of the batch.
+        Penalty on the squared shift of a batch in a cluster, in cells; None for ``ridge_share`` of the cells that are expected of the
+        batch.
     ridge_share
         That share: a batch that is rare in a cluster is shifted less.
     update_share

@@ -257,10 +257,19 @@ def sort_into_lists(folder: str, bounds: Vector, centers: Matrix, queries: Queri
     sizes = np.stack([part[0] for part in found])
     distance, neighbor = nearest_of([part[1] for part in found], [part[2] for part in found], queries.neighbors)
     remove_arrays(folder, "block-")
-    write_array(folder, "sizes", sizes)
+    offsets = np.zeros((len(centers) + 1, len(sizes)), dtype=np.int64)
+    np.cumsum(sizes.T, axis=0, out=offsets[1:])
+    write_array(folder, "offsets", offsets)
     lists = _layout(folder, centers, sizes.sum(axis=0))
+    begin = offsets.sum(axis=1)
     collect = delayed(_collect_group, pure=True)
-    compute(*(collect(folder, group, *lists.places_of_group(group)) for group in range(lists.number_of_groups)))
+    tasks = []
+    for group in range(lists.number_of_groups):
+        first, stop = lists.places_of_group(group)
+        # Lists that were cut may lie in several groups; those that reach into this one:
+        left, right = int(np.searchsorted(begin, first, side="right")) - 1, int(np.searchsorted(begin, stop))
+        tasks.append(collect(folder, group, (first, stop), (left, right)))
+    compute(*tasks)
     remove_arrays(folder, "sorted-")
     return Sorting(lists, distance, neighbor)
 
@@ -299,18 +308,15 @@ def _layout(folder: str, centers: Matrix, sizes: Vector) -> Lists:
     return Lists(folder, centers[center], starts, groups)
 
 
-def _collect_group(folder: str, group: int, first: int, stop: int) -> None:
-    """Cells at some places of the order of lists, from all blocks."""
-    sizes = read_array(folder, "sizes")
-    begin = np.concatenate([[0], np.cumsum(sizes.sum(axis=0))])
-    left = int(np.searchsorted(begin, first, side="right")) - 1
-    right = int(np.searchsorted(begin, stop, side="left"))
-    before = begin[left:right].copy()
+def _collect_group(folder: str, group: int, place: tuple[int, int], center: tuple[int, int]) -> None:
+    """Cells at some places of the order of lists, which belong to some centers, from all blocks."""
+    first, stop = place
+    offsets = read_array(folder, "offsets", start=center[0], stop=center[1] + 1)
+    before = offsets[:-1].sum(axis=1)
     points: Matrix | None = None
     cells = np.empty(stop - first, dtype=np.int64)
-    for number, counts in enumerate(sizes):
-        here = counts[left:right]
-        offset = int(counts[:left].sum())
+    for number, in_block in enumerate(offsets.T):
+        offset, here = int(in_block[0]), np.diff(in_block)
         with (
             ArrayFile(folder, f"sorted-points-{number}") as point_file,
             ArrayFile(folder, f"sorted-cells-{number}") as cell_file,

@@ -12,13 +12,19 @@ from chemores_dask.graph.label_densities import LabelDensities
 from chemores_dask.randomness import cell_uniforms
 
 EPOCHS = 10
+SETTLED = 5
+"""Epochs before coefficients are averaged: the first steps are too long to count."""
+
 ROWS_AT_ONCE = 2**16
 """Reference cells that the classifier is given in one go."""
 
 CELLS_PER_EPOCH = 2**19
 """Reference cells that an epoch takes, at most; they are held meanwhile."""
 
-PENALTY = 1e-4
+FEWEST_CELLS = 2**12
+"""Reference cells that an epoch takes, at least: a small reference comes several times."""
+
+PENALTY = 1e-3
 
 
 def learn_classifier(reference: da.Array, codes: Vector, densities: LabelDensities, *, seed: Seed) -> ParallelPostFit:
@@ -44,13 +50,17 @@ def learn_classifier(reference: da.Array, codes: Vector, densities: LabelDensiti
     """
     labels = np.arange(len(densities.limits))
     cells = np.bincount(codes[codes >= 0], minlength=len(labels))
+    epochs = [_drawn(codes, seed=seed + epoch) for epoch in range(EPOCHS)]
     weights = {int(label): cells.sum() / (len(labels) * cells[label]) for label in labels}
     classifier = SGDClassifier(
-        loss="log_loss", alpha=PENALTY, average=True, class_weight=weights, random_state=seed % 2**32
+        loss="log_loss",
+        alpha=PENALTY,
+        average=SETTLED * len(epochs[0]),
+        class_weight=weights,
+        random_state=seed % 2**32,
     )
     learner = Incremental(classifier, shuffle_blocks=False)
-    for epoch in range(EPOCHS):
-        rows = _drawn(codes, seed=seed + epoch)
+    for rows in epochs:
         portion = scaled(reference[rows].rechunk((ROWS_AT_ONCE, -1)), densities)
         learner.partial_fit(portion, da.from_array(codes[rows], chunks=ROWS_AT_ONCE), classes=labels)
     return ParallelPostFit(learner.estimator_)
@@ -77,7 +87,8 @@ def scaled(cells: da.Array, densities: LabelDensities) -> da.Array:
 
 
 def _drawn(codes: Vector, *, seed: Seed) -> Vector:
-    """Rows of labeled cells in random order: all of them, or some where there are many."""
+    """Rows of labeled cells in random order: all of them; some where there are many; several times where there are few."""
     labeled = np.flatnonzero(codes >= 0)
-    draws = cell_uniforms(seed, labeled.astype(np.uint64))[:, 0]
+    labeled = np.tile(labeled, -(-FEWEST_CELLS // len(labeled)))
+    draws = cell_uniforms(seed, np.arange(len(labeled), dtype=np.uint64))[:, 0]
     return labeled[np.argsort(draws, kind="stable")[:CELLS_PER_EPOCH]]

@@ -9,12 +9,14 @@ import numpy as np
 import scipy.linalg
 
 from chemores_dask.aliases import Matrix, Vector
-from chemores_dask.errors import InputError
-from chemores_dask.graph.label_votes import in_limits, limits_of
+from chemores_dask.graph.label_limits import in_limits, limits_of
 from chemores_dask.kernels.blas_threads import single_blas_thread
 
 RIDGE = 1e-6
-"""Share of the mean variance that every direction has at least."""
+"""Share of the mean variance within labels that every direction has at least."""
+
+LEAST_SPREAD = 1e-12
+"""The same of the variance of all cells, where the cells of every label lie in one place."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +125,6 @@ def learn_densities(parts: Sequence[LabelMoments]) -> LabelDensities:
     Returns
     -------
     The densities, with limits of 1.
-
-    Raises
-    ------
-    InputError
-        If the reference cells of every label lie in one place.
     """
     cells = np.sum([part.cells for part in parts], axis=0).astype(np.float64)
     total = np.sum([part.total for part in parts], axis=0)
@@ -136,14 +133,10 @@ def learn_densities(parts: Sequence[LabelMoments]) -> LabelDensities:
     center = total / cells[:, None]
     within = products - cells[:, None, None] * center[:, :, None] * center[:, None, :]
     pooled = within.sum(axis=0) / max(cells.sum() - labels, 1.0)
-    mean_variance = np.trace(pooled) / components
-    if not mean_variance > np.finfo(np.float64).eps * max(np.trace(products.sum(axis=0)), 1e-300):
-        message = (
-            "Reference cells with the same label must differ. All of them lie in one place for every label; give more reference cells, "
-            "or use method='neighbors'."
-        )
-        raise InputError(message)
-    pooled += RIDGE * mean_variance * np.eye(components)
+    whole = total.sum(axis=0) / cells.sum()
+    variance = np.maximum(np.diagonal(products.sum(axis=0)) / cells.sum() - whole**2, 0.0)
+    least = max(RIDGE * np.trace(pooled) / components, LEAST_SPREAD * variance.mean()) or 1.0
+    pooled += least * np.eye(components)
     prior = components + 1.0
     whitening = np.empty_like(within)
     log_width = np.empty(labels)
@@ -153,9 +146,7 @@ def learn_densities(parts: Sequence[LabelMoments]) -> LabelDensities:
             factor = scipy.linalg.cholesky(covariance, lower=True)
             whitening[label] = scipy.linalg.solve_triangular(factor, np.eye(components), lower=True).T
             log_width[label] = np.log(np.diag(factor)).sum()
-    whole = total.sum(axis=0) / cells.sum()
-    variance = np.diagonal(products.sum(axis=0)) / cells.sum() - whole**2
-    scale = np.sqrt(np.maximum(variance, RIDGE * mean_variance))
+    scale = np.sqrt(np.maximum(variance, least))
     return LabelDensities(center, whitening, log_width, scale, np.ones(labels))
 
 

@@ -67,18 +67,20 @@ class TransferOptions:
     neighbors
         Reference cells that vote (method ``"neighbors"``).
     maximum_distance
-        Cells farther than this from the reference stay unassigned; 1 is what 99 % of the reference cells of the label stay below.
+        Cells farther than this from the reference stay unassigned; 1 is what 99 % of the reference cells of the label stay below. None
+        sets no limit.
     shares
         Whether the result holds the share of every label for every cell.
     """
 
     neighbors: int = 50
-    maximum_distance: float = 1.5
+    maximum_distance: float | None = 1.5
     shares: bool = False
 
     def __post_init__(self) -> None:
         check_whole(self.neighbors, parameter="neighbors", caller="TransferOptions", minimum=1)
-        check_between(self.maximum_distance, parameter="maximum_distance", caller="TransferOptions", minimum=0)
+        if self.maximum_distance is not None:
+            check_between(self.maximum_distance, parameter="maximum_distance", caller="TransferOptions", minimum=0)
 
 
 def label_transfer(
@@ -109,9 +111,9 @@ def label_transfer(
         gradient descent with averaged coefficients [3]_, labels weighing alike.
 
     The label with the largest share wins, the first by name of those that tie. A cell stays unassigned where that share is below
-    ``minimum_confidence``, or where the cell is far from the reference: by ``"neighbors"``, its mean distance to the 5 nearest reference
-    cells, otherwise its Mahalanobis distance to the center of the label, is more than ``maximum_distance`` times what 99 % of the reference
-    cells of that label have (of all labels, for one with fewer than 20 cells).
+    ``minimum_confidence``, or where the cell is far from the reference: its Mahalanobis distance to the center of the label (by
+    ``"neighbors"``, also its mean distance to the 5 nearest reference cells) is more than ``maximum_distance`` times what 99 % of the
+    reference cells of that label have (of all labels, for one with fewer than 20 cells).
 
     Parameters
     ----------
@@ -206,16 +208,18 @@ class Assignment:
     minimum_confidence
         Smallest share with which a label is given.
     maximum_distance
-        Largest distance from the reference.
+        Largest distance from the reference, if there is a limit.
     """
 
     minimum_confidence: float
-    maximum_distance: float
+    maximum_distance: float | None
 
     def __call__(self, shares: Matrix, distance: Vector) -> Matrix:
         """Number of the label (-1 for none), confidence and distance of every cell."""
         confidence = shares.max(axis=1)
-        none = (confidence < self.minimum_confidence) | (distance > self.maximum_distance)
+        none = confidence < self.minimum_confidence
+        if self.maximum_distance is not None:
+            none |= distance > self.maximum_distance
         return np.column_stack([np.where(none, -1, shares.argmax(axis=1)), confidence, distance])
 
 

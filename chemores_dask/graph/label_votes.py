@@ -8,6 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from chemores_dask.aliases import Matrix, Seed, Vector
+from chemores_dask.graph.label_densities import (
+    LabelDensities,
+    label_moments,
+    learn_densities,
+    own_distances,
+    with_limits,
+)
+from chemores_dask.graph.label_limits import in_limits, limits_of
 from chemores_dask.graph.reference_index import ReferenceIndex, build_index, with_recall
 from chemores_dask.kernels.blas_threads import single_blas_thread
 from chemores_dask.randomness import cell_uniforms
@@ -15,14 +23,8 @@ from chemores_dask.randomness import cell_uniforms
 NEAREST = 5
 """Reference cells whose mean distance says how far away a cell is."""
 
-LIMIT_SHARE = 0.99
-"""A distance of 1 is that which so many of the reference cells of a label stay below."""
-
 LIMIT_CELLS = 1000
 """Reference cells of a label from which its limit is learned, at most."""
-
-FEWEST_CELLS = 20
-"""A label with fewer takes the limit of all labels together."""
 
 WIDTH = 1.0
 
@@ -38,7 +40,9 @@ class NeighborVotes:
     codes
         Number of their label.
     limits
-        Of each label: the distance that its own cells stay below.
+        Of each label: the distance to the nearest reference cells that its own cells stay below.
+    densities
+        Of each label, for the distance to its center.
     neighbors
         Reference cells that vote.
     """
@@ -46,15 +50,18 @@ class NeighborVotes:
     index: ReferenceIndex
     codes: Vector
     limits: Vector
+    densities: LabelDensities
     neighbors: int
 
     def __call__(self, block: Matrix) -> tuple[Matrix, Vector]:
-        """Shares of the labels for every cell, and its distance in limits of the label with the largest share."""
+        """Shares of the labels for every cell, and its distance in limits of the label with the largest share: the larger one of two."""
         with single_blas_thread():
             index, distance = self.index.search(block, neighbors=self.neighbors)
         shares = vote_shares(self.codes[index], distance, labels=len(self.limits))
-        away = distance[:, :NEAREST].astype(np.float64).mean(axis=1)
-        return shares, in_limits(away, self.limits[shares.argmax(axis=1)])
+        winner = shares.argmax(axis=1)
+        nearest = in_limits(distance[:, :NEAREST].astype(np.float64).mean(axis=1), self.limits[winner])
+        center = self.densities.away(self.densities.square_distances(block), winner)
+        return shares, np.maximum(nearest, center)
 
     @property
     def probes(self) -> int:
@@ -94,7 +101,9 @@ def learn_votes(
     with single_blas_thread():
         index = with_recall(build_index(reference, seed=seed), sample, neighbors=neighbors)
         limits = _limits(index, reference, codes, labels=labels, seed=seed)
-    return NeighborVotes(index, codes.astype(np.int32), limits, neighbors)
+    plain = learn_densities([label_moments(reference, codes, labels=labels)])
+    densities = with_limits(plain, [own_distances(reference, codes, plain)], codes)
+    return NeighborVotes(index, codes.astype(np.int32), limits, densities, neighbors)
 
 
 def vote_shares(codes: Matrix, distance: Matrix, *, labels: int) -> Matrix:
@@ -120,35 +129,7 @@ def vote_shares(codes: Matrix, distance: Matrix, *, labels: int) -> Matrix:
     cells = len(codes)
     place = (np.arange(cells)[:, None] * labels + codes).ravel()
     shares = np.bincount(place, weights=weight.ravel(), minlength=cells * labels).reshape(cells, labels)
-    return np.asarray(shares / weight.sum(axis=1, keepdims=True))
-
-
-def in_limits(distance: Vector, limit: Vector) -> Vector:
-    """Distances in units of a limit: where that is 0, infinity for all that is farther."""
-    farther = np.where(distance > 0, np.inf, 0.0)
-    return np.divide(distance, limit, out=farther, where=limit > 0)
-
-
-def limits_of(distance: Vector, codes: Vector, *, labels: int) -> Vector:
-    """What nearly all cells of a label stay below.
-
-    Parameters
-    ----------
-    distance
-        One per cell.
-    codes
-        Number of its label.
-    labels
-        Number of labels.
-
-    Returns
-    -------
-    One per label: a quantile of the distances of its cells, or of all cells where it has few.
-    """
-    limits = np.full(labels, np.quantile(distance, LIMIT_SHARE) if len(distance) else 0.0)
-    for code in np.flatnonzero(np.bincount(codes, minlength=labels) >= FEWEST_CELLS):
-        limits[code] = np.quantile(distance[codes == code], LIMIT_SHARE)
-    return limits
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
 def _limits(index: ReferenceIndex, reference: Matrix, codes: Vector, *, labels: int, seed: Seed) -> Vector:

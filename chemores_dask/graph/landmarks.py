@@ -18,8 +18,8 @@ LEAST_WEIGHT, MOST_WEIGHT = 0.25, 4.0
 def choose_landmarks(graph: xr.Dataset, matrix: sp.csr_matrix, *, number: int, seed: Seed) -> Vector:
     """Draw landmarks with probabilities that grow with the distance to the last neighbor.
 
-    Weighted sampling without replacement [1]_: a cell with weight ``w`` draws ``-log(u) / w``, and the smallest win. The draw belongs to the
-    name of the cell. A part of the graph in which none wins gets its own smallest.
+    Weighted sampling without replacement [1]_: a cell with weight ``w`` draws ``-log(u) / w``, and the smallest win. The draw belongs to
+    the name of the cell. A part of the graph in which none wins gets its own smallest.
 
     Parameters
     ----------

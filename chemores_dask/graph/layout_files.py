@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -106,8 +107,7 @@ def rows_of(folder: str, bounds: Vector, chosen: Vector) -> Matrix:
     ends = np.searchsorted(wanted, bounds)
     task = delayed(_read_some, pure=True)
     parts = [
-        task(folder, number, wanted[first:last] - bounds[number])
-        for number, (first, last) in enumerate(zip(ends[:-1], ends[1:], strict=True))
+        task(folder, number, wanted[first:last] - bounds[number]) for number, (first, last) in enumerate(pairwise(ends))
     ]
     return np.concatenate(compute(*parts))[place]
 

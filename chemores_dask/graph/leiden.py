@@ -15,7 +15,7 @@ from chemores_dask.errors import InputError, ParameterError
 from chemores_dask.graph.micro_clusters import clusters_of_micro_clusters, edges_between
 from chemores_dask.graph.seeded_igraph import igraph_clusters
 from chemores_dask.graph.stored_graph import connectivity_matrix
-from chemores_dask.kernels.local_moving import inner_weights
+from chemores_dask.kernels.local_moving import inner_weights, strengths
 from chemores_dask.memory import FIRST_PASS_BYTES, current_budget, free_memory, plan_tasks, resident_bytes
 from chemores_dask.results_spec import Variable, declare, make_result
 
@@ -87,7 +87,7 @@ class LeidenSettings:
         """Weights of the cells, and the resolution for their products."""
         if self.objective == CPM:
             return np.ones(matrix.shape[0]), self.resolution
-        strength = np.asarray(matrix.sum(axis=1, dtype=np.float64)).ravel()
+        strength = strengths(matrix.indptr, matrix.data)
         return strength, self.resolution / strength.sum()
 
 
@@ -194,7 +194,7 @@ def leiden(
     matrix = connectivity_matrix(graph, caller="leiden")
     check_cells_there(matrix, caller="leiden")
     chosen = chosen_route(matrix, settings, caller="leiden")
-    found = clusters_of(matrix, settings, route=chosen, seed=seed)
+    found = clusters_of(matrix, settings, route=chosen, seed=int(seed))
     modularity = quality_of(matrix, found.cluster, LeidenSettings())
     return make_result(
         RESULT,

@@ -35,8 +35,8 @@ class Trust(NamedTuple):
 def trustworthiness_of(folder: str, bounds: Vector, coordinates: Matrix, *, seed: Seed) -> Trust:
     """Trustworthiness of a map [1]_, measured on a fixed sample of cells among all cells.
 
-    ``1 - 2 / (n k (2 n - 3 k - 1))`` times the sum, over all cells and their ``k`` nearest neighbors on the map, of how far their rank in the
-    embedding lies beyond ``k``. Here the mean over the sample stands for that over all cells; with all cells in the sample it is
+    ``1 - 2 / (n k (2 n - 3 k - 1))`` times the sum, over all cells and their ``k`` nearest neighbors on the map, of how far their rank in
+    the embedding lies beyond ``k``. Here the mean over the sample stands for that over all cells; with all cells in the sample it is
     ``sklearn.manifold.trustworthiness``.
 
     Parameters

@@ -58,10 +58,10 @@ def umap(
 ) -> xr.Dataset:
     """A map of cells in two dimensions (UMAP [1]_), for pictures.
 
-    Up to ``landmarks`` cells: umap-learn lays out the graph itself, from the principal components of the embedding [2]_. More cells: it lays
-    out as many landmarks, drawn with weights that grow with the distance to the last neighbor so that rare regions keep theirs; all others
-    take the weighted mean of the coordinates of their neighbors, from landmark to landmark; then all cells, landmarks too, take gradient
-    steps of UMAP along the whole graph: pulled by neighbors, pushed by landmarks drawn at random.
+    Up to ``landmarks`` cells: umap-learn lays out the graph itself, from the principal components of the embedding [2]_. More cells: it
+    lays out as many landmarks, drawn with weights that grow with the distance to the last neighbor so that rare regions keep theirs; all
+    others take the weighted mean of the coordinates of their neighbors, from landmark to landmark; then all cells, landmarks too, take
+    gradient steps of UMAP along the whole graph: pulled by neighbors, pushed by landmarks drawn at random.
 
     Parameters
     ----------
@@ -165,8 +165,8 @@ def _check_cells(graph: xr.Dataset, embedding: xr.DataArray, matrix: sp.csr_matr
     cells = matrix.shape[0]
     if embedding.sizes["cell"] != cells:
         message = (
-            f"umap needs the embedding of the cells of the graph. The graph has {cells:,} cells, the embedding {embedding.sizes['cell']:,}; "
-            "pass what neighbors was computed from."
+            f"umap needs the embedding of the cells of the graph. The graph has {cells:,} cells, the embedding "
+            f"{embedding.sizes['cell']:,}; pass what neighbors was computed from."
         )
         raise InputError(message)
     named = "cell" in graph.coords and "cell" in embedding.coords

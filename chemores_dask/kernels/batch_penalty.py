@@ -56,7 +56,8 @@ def diversity_penalty(counts: Matrix, *, levels: Matrix, theta: Vector, shares: 
     known = expected > 0.0
     ratio = np.divide(expected, observed + expected, out=np.ones_like(expected), where=known)
     penalties = theta[:, None] * np.log(ratio)
-    return penalties[levels].sum(axis=1).astype(np.float32)
+    summed: Matrix = penalties[levels].sum(axis=1).astype(np.float32)
+    return summed
 
 
 def uneven_mixing(counts: Matrix, *, levels: Matrix, theta: Vector, shares: Vector) -> float:

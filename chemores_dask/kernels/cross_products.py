@@ -39,6 +39,30 @@ def multiply_rows(
                 product[row, columns[entry]] += x * factors[entry]
 
 
+@jit
+def add_columns(indices: Vector, values: Vector, sums: Vector) -> None:
+    """Add values to the sums of their columns, one after the other.
+
+    Parameters
+    ----------
+    indices, values
+        Columns and values.
+    sums
+        One number per column; added to.
+    """
+    for place in range(len(values)):
+        # Unsigned numbers spare the question whether an index counts from the end.
+        sums[np.uint32(indices[place])] += np.float64(values[place])
+
+
+def column_sums(rows: Block) -> Vector:
+    """Sums of the columns in float64, added row by row."""
+    values = rows.data if rows.data.dtype.name in ("float32", "float64") else rows.data.astype(np.float64)
+    sums = np.zeros(rows.shape[1])
+    add_columns(rows.indices, values, sums)
+    return sums
+
+
 def as_matrix(values: Vector | Matrix) -> Matrix:
     """Columns of a block as a matrix, also where there is only one."""
     return values[:, None] if values.ndim == 1 else values
@@ -75,7 +99,7 @@ class CrossProductBlock:
         return CrossProductSums(
             triangle=gram_triangle(rows),
             basis_products=(rows.T @ as_matrix(columns[BASIS])).T,
-            column_sums=np.bincount(rows.indices, weights=rows.data, minlength=rows.shape[1]),
+            column_sums=column_sums(rows),
             rows=rows.shape[0],
         )
 
@@ -148,5 +172,4 @@ class ColumnSumsBlock:
     def __call__(self, rows: Block, columns: Columns) -> Vector:
         """Sums of one block, and its number of rows."""
         del columns
-        sums = np.bincount(rows.indices, weights=rows.data, minlength=rows.shape[1])
-        return np.append(sums, rows.shape[0])
+        return np.append(column_sums(rows), rows.shape[0])

@@ -119,8 +119,8 @@ def move_cells(
 ) -> None:
     """Move cells toward their neighbors and away from landmarks drawn at random: the gradient steps of UMAP.
 
-    An edge pulls with the probability ``weight / heaviest``; with every pull come some pushes. The similarity of two cells at distance ``d``
-    is ``1 / (1 + a d^(2b))``.
+    An edge pulls with the probability ``weight / heaviest``; with every pull come some pushes. The similarity of two cells at distance
+    ``d`` is ``1 / (1 + a d^(2b))``.
 
     Parameters
     ----------

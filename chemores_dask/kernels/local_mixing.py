@@ -41,7 +41,8 @@ def local_inverse_simpson(
 
     References
     ----------
-    .. [1] Korsunsky I et al. (2019). Fast, sensitive and accurate integration of single-cell data with Harmony. Nature Methods 16:1289-1296.
+    .. [1] Korsunsky I et al. (2019). Fast, sensitive and accurate integration of single-cell data with Harmony. Nature Methods
+       16:1289-1296.
     """
     cells = len(points)
     neighbors = min(int(NEIGHBORS_PER_PERPLEXITY * perplexity), cells - 1)

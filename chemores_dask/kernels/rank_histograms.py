@@ -18,7 +18,7 @@ from chemores_dask.errors import CountsError, InputError
 from chemores_dask.kernels.count_walk import SMALL_COUNTS, row_summary
 from chemores_dask.kernels.group_sums import align_groups
 from chemores_dask.kernels.jit import jit
-from chemores_dask.kernels.rank_sums import ABOVE_TOTAL, GroupedCells, RankSums
+from chemores_dask.kernels.rank_sums import ABOVE_TOTAL, NO_CODE, GroupedCells, RankSums
 from chemores_dask.kernels.row_counts import plain_counts, require_counts
 
 LEVELS = 1024
@@ -97,6 +97,9 @@ class GroupedBins:
 def level_counts(rows: Block, codes: Vector, scale: Scale, *, totals: Vector | None = None) -> Matrix:
     """Count the levels of each gene in the cells that are compared.
 
+    The genes of one level stand together, and rows are taken in the order of their totals: equal counts of one row and of the next are
+    then neighbors in memory.
+
     Parameters
     ----------
     rows
@@ -110,18 +113,18 @@ def level_counts(rows: Block, codes: Vector, scale: Scale, *, totals: Vector | N
 
     Returns
     -------
-    Genes by levels, int32.
+    Levels by genes, int32.
     """
     values, factors = _values_and_factors(rows, scale, totals)
-    counts = np.zeros((1, scale.genes * LEVELS), dtype=np.int32)
-    order = np.flatnonzero(codes >= 0)
+    counts = np.zeros((LEVELS, scale.genes), dtype=np.int32)
+    order = _in_order(np.where(codes >= 0, 0, NO_CODE), factors)
     nothing = np.zeros(len(order), dtype=np.int64)
     wrong = walk_bins(
         values, rows.indices, rows.indptr, order, nothing, nothing, factors, scale.first, scale.last, scale.per_unit,
         _largest(scale), None, None, counts, None,
     )  # fmt: skip
     _check(rows, int(wrong), scale)
-    return counts.reshape(scale.genes, LEVELS)
+    return counts
 
 
 def choose_bins(levels: Matrix, most: float) -> Bins:
@@ -130,7 +133,7 @@ def choose_bins(levels: Matrix, most: float) -> Bins:
     Parameters
     ----------
     levels
-        Cells in each level of each gene.
+        Cells in each level of each gene: levels by genes.
     most
         Cells that a bin may hold; a single level may hold more.
 
@@ -138,7 +141,7 @@ def choose_bins(levels: Matrix, most: float) -> Bins:
     -------
     The bins.
     """
-    starts = np.zeros(len(levels) + 1, dtype=np.int64)
+    starts = np.zeros(levels.shape[1] + 1, dtype=np.int64)
     first_levels, single = np.empty(levels.size, dtype=np.uint16), np.empty(levels.size, dtype=np.bool_)
     used = fill_bins(levels, float(most), starts, first_levels, single)
     return Bins(starts, first_levels[:used].copy(), single[:used].copy())
@@ -181,12 +184,11 @@ def grouped_bins(
     values, factors = _values_and_factors(rows, scale, totals)
     counts = np.zeros((cells.groups, int(bins.starts[-1])), dtype=np.int32)
     # Cells of one group follow each other, so that its counters stay in the cache.
-    order = np.argsort(codes, kind="stable")
-    order = order[np.searchsorted(codes[order], 0) :]
+    order = _in_order(codes // cells.parts, factors)
     met, place = np.unique(codes[order], return_inverse=True)
     sums = np.zeros((len(met), scale.genes))
     groups = (codes[order] // cells.parts).astype(np.int64)
-    of_level = np.empty((scale.genes, LEVELS), dtype=np.uint16)
+    of_level = np.empty((LEVELS, scale.genes), dtype=np.uint16)
     spread_bins(bins.starts, bins.first_levels, of_level)
     wrong = walk_bins(
         values, rows.indices, rows.indptr, order, groups, place.astype(np.int64), factors, scale.first, scale.last, scale.per_unit,
@@ -244,6 +246,12 @@ def _values_and_factors(rows: Block, scale: Scale, totals: Vector | None) -> tup
     return values, np.divide(scale.target_sum, totals, out=np.zeros(len(totals)), where=totals > 0)
 
 
+def _in_order(groups: Vector, factors: Vector | None) -> Vector:
+    """Rows of the groups from 0 on, group by group, and within a group by their totals where these scale the counts."""
+    order = np.argsort(groups, kind="stable") if factors is None else np.lexsort((factors, groups))
+    return order[np.searchsorted(groups[order], 0) :]
+
+
 def _largest(scale: Scale) -> float:
     return np.inf if scale.target_sum is None else scale.target_sum * ABOVE_TOTAL
 
@@ -276,11 +284,11 @@ def sum_rows(values: Vector, indptr: Vector, totals: Vector) -> bool:
 def fill_bins(levels: Matrix, most: float, starts: Vector, first_levels: Vector, single: Vector) -> int:
     """Make the bins of each gene, and say how many there are; a new one begins where a level would bring the last one above ``most``."""
     used = 0
-    for gene in range(len(levels)):
+    for gene in range(levels.shape[1]):
         held, filled = 0, 0
         first_levels[used] = 0
-        for level in range(levels.shape[1]):
-            here = levels[gene, level]
+        for level in range(len(levels)):
+            here = levels[level, gene]
             if here == 0:
                 continue
             if held > 0 and held + here > most:
@@ -291,7 +299,7 @@ def fill_bins(levels: Matrix, most: float, starts: Vector, first_levels: Vector,
             held += here
             filled += 1
         # The last level holds all values that are larger, too.
-        single[used] = filled <= 1 and levels[gene, -1] == 0
+        single[used] = filled <= 1 and levels[-1, gene] == 0
         used += 1
         starts[gene + 1] = used
     return used
@@ -300,12 +308,13 @@ def fill_bins(levels: Matrix, most: float, starts: Vector, first_levels: Vector,
 @jit
 def spread_bins(starts: Vector, first_levels: Vector, of_level: Matrix) -> None:
     """Write down the bin of every level of every gene."""
-    for gene in range(len(starts) - 1):
-        number = 0
-        for level in range(of_level.shape[1]):
-            if starts[gene] + number + 1 < starts[gene + 1] and first_levels[starts[gene] + number + 1] == level:
-                number += 1
-            of_level[gene, level] = number
+    genes = len(starts) - 1
+    following = starts[:-1] + 1
+    for level in range(len(of_level)):
+        for gene in range(genes):
+            if following[gene] < starts[gene + 1] and first_levels[following[gene]] == level:
+                following[gene] += 1
+            of_level[level, gene] = following[gene] - starts[gene] - 1
 
 
 @jit
@@ -330,7 +339,7 @@ def walk_bins(
     table, table_level = np.empty(SMALL_COUNTS), np.empty(SMALL_COUNTS, dtype=np.int64)
     for turn in range(len(order)):
         row = order[turn]
-        group_counts = counts[groups[turn]]
+        group = groups[turn]
         table[:] = -1.0
         for place in range(indptr[row], indptr[row + 1]):
             gene = indices[place]
@@ -357,9 +366,9 @@ def walk_bins(
                 level = np.int64(min(x * per_unit, LEVELS - 1.0))
             gene -= first
             if of_level is None:
-                group_counts[gene * LEVELS + level] += 1
+                counts[level, gene] += 1
             if of_level is not None:
-                group_counts[starts[gene] + of_level[gene, level]] += 1
+                counts[group, starts[gene] + of_level[level, gene]] += 1
             if sums is not None:
                 sums[places[turn], gene] += x
     return -1

@@ -91,7 +91,8 @@ def soft_shares(
     """
     units = np.empty(rows.shape, dtype=np.float32)
     unit_rows(rows, units)
-    shares = units @ centroids.T
+    # What has traveled between processes may begin at any byte. Products would copy it into another order, with other last bits.
+    shares = units @ np.require(centroids, requirements=["C", "A"]).T
     partition = shifted_logits(shares, codes, penalties, 2.0 / sigma)
     np.exp(shares, out=shares)
     return shares, partition + normalized_shares(shares, codes, counts)

@@ -33,7 +33,7 @@ def sphere_means(rows: Matrix, *, clusters: int, seed: Seed) -> Matrix:
     """
     units = np.empty(rows.shape, dtype=np.float32)
     unit_rows(np.ascontiguousarray(rows, dtype=np.float32), units)
-    centers = units[_first_centers(units, clusters, seed)].copy()
+    centers: Matrix = units[_first_centers(units, clusters, seed)].copy()
     nearest = np.full(len(units), -1)
     for _ in range(ITERATIONS):
         found = np.argmax(units @ centers.T, axis=1)

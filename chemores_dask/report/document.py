@@ -15,6 +15,7 @@ from chemores_dask.errors import InputError, ParameterError
 from chemores_dask.figures.claims_plot import claims_plot
 from chemores_dask.figures.gallery import check_figure, draw_figure
 from chemores_dask.figures.number_text import count_text
+from chemores_dask.report.certificates import certificate_of
 from chemores_dask.report.markup import Markup, element, joined, paragraphs
 from chemores_dask.report.narrative import (
     claim_texts,
@@ -97,7 +98,7 @@ def check_sections(sections: Sequence[Section], *, analyses: Mapping[str, str]) 
 
 def _parts(record: RunRecord, results: Mapping[str, xr.Dataset]) -> list[Part]:
     pictures = _Pictures(results)
-    parts = [("What was done", _summary(record)), ("Claims", _claims(record.claims, pictures, claims_sentence(record)))]
+    parts = [("What was done", _summary(record, results)), ("Claims", _claims(record.claims, pictures, claims_sentence(record)))]
     for section in record.sections:
         try:
             parts.append((section.title, _section(section, pictures)))
@@ -126,8 +127,11 @@ class _Pictures:
         return image_element(claims_plot(_claims_dataset(claims)), caption=caption, number=self.drawn)
 
 
-def _summary(record: RunRecord) -> Markup:
-    steps = [element("li", [element("b", step.name), f": {step_sentence(step)}"]) for step in record.steps]
+def _summary(record: RunRecord, results: Mapping[str, xr.Dataset]) -> Markup:
+    steps = []
+    for step in record.steps:
+        words = [step_sentence(step), certificate_of(results.get(step.name))]
+        steps.append(element("li", [element("b", step.name), f": {'; '.join(word for word in words if word)}"]))
     return joined(
         [
             element("p", sizes_sentence(record)),

@@ -23,6 +23,7 @@ ANALYSES = {
     "module_score": "scored each cell for gene sets, against control genes of similar expression",
     "score_states": "cut a score into states at natural breaks of its distribution",
     "markers": "ranked the genes that tell each group of cells from the rest (descriptive: cells are not replicates)",
+    "umap": "laid the cells out in two dimensions, for pictures",
     "cohort_cube": "summed the counts of all cells of each sample and state",
     "pseudobulk": "made one expression profile per sample from these sums",
     "paired_composition": "compared the share of a state before and after, within each patient",

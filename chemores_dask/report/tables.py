@@ -18,6 +18,9 @@ from chemores_dask.report.table_words import P_ENDINGS, PATIENTS, headings, p_no
 ROWS = 20
 KNOWN_KEYS = ("step", "variables", "select", "sort", "descending", "rows", "caption")
 NUMBER = {"class": "number"}
+UNSHOWN = {"cell", "edge", "offset"}
+"""Dimensions along which nobody reads a table, unless asked for."""
+
 UNITLESS = ("", "1")
 
 
@@ -30,7 +33,7 @@ class TableRequest:
     step
         Whose result is shown.
     variables
-        Variables to show; all that do not run over cells unless given.
+        Variables to show; all that do not run over cells, or edges between them, unless given.
     select
         Labels picked along dimensions.
     sort, descending
@@ -113,7 +116,7 @@ def result_tables(result: xr.Dataset, request: TableRequest) -> Markup:
     ParameterError
         If a label to select is not there, or a variable has more than two dimensions.
     """
-    names = request.variables or tuple(str(name) for name in result.data_vars if "cell" not in result[name].dims)
+    names = request.variables or tuple(str(name) for name in result.data_vars if not UNSHOWN & set(result[name].dims))
     for name in (*names, *([request.sort] if request.sort else [])):
         if name not in result.variables:
             message = f"A table shows variables of its step {request.step!r}. {name!r} is not among them: {listed(result.data_vars)}."

@@ -11,7 +11,8 @@ from anndata import AnnData
 from chemores_dask.aliases import Block, Columns, Vector
 from chemores_dask.errors import ParameterError
 from chemores_dask.kernels.chosen_columns import ChosenLogScale
-from chemores_dask.kernels.row_totals import log_scaled_rows
+from chemores_dask.kernels.cross_products import WeightedSumsBlock
+from chemores_dask.kernels.row_totals import LogScaledSums, LogScaledWeightedSums, log_scaled_rows
 from chemores_dask.single_cell.cell_rows import check_cells, planned_rows
 from chemores_dask.stream.rows import map_rows
 
@@ -95,3 +96,9 @@ class _LogScale:
 
     def select(self, positions: Vector) -> ChosenLogScale:
         return ChosenLogScale(self.target_sum, positions)
+
+    def column_sums(self) -> LogScaledSums:
+        return LogScaledSums(self.target_sum)
+
+    def weighted_sums(self, weighted: WeightedSumsBlock) -> LogScaledWeightedSums:
+        return LogScaledWeightedSums(self.target_sum, weighted.weights, weighted.width)

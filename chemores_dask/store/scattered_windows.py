@@ -15,6 +15,9 @@ from chemores_dask.store.raw_counts import COUNT_TYPE
 from chemores_dask.store.shard_reader import ArrayFiles, array_files, read_chunks
 from chemores_dask.store.sharded_csr import UNREADABLE, read_values, shard_size
 
+TASKS = 64
+"""At most this many tasks share the files: a scheduler spends longer on a task than it takes to read some chunks of a file."""
+
 DamageText = Callable[[Path, Sequence[int]], str]
 """Says what is wrong with some files of an array."""
 
@@ -64,19 +67,32 @@ def read_windows(folders: Sequence[Path], starts: Vector, stops: Vector, *, dama
     starts, stops, targets = _merged(starts, stops)
     total = int((stops - starts).sum())
     answers = [np.empty(total, dtype=COUNT_TYPE) for _ in folders]
-    tasks = []
+    parts: list[_FilePart] = []
     for folder, answer in zip(folders, answers, strict=True):
         files = array_files(folder)
         if files is None:
             _read_one_by_one(folder, starts, stops, answer, damage)
         else:
-            tasks += [_FileTask(files, pieces, answer, damage) for pieces in _cut(files, starts, stops, targets)]
+            parts += [_FilePart(files, pieces, answer, damage) for pieces in _cut(files, starts, stops, targets)]
+    tasks = [dask.delayed(_fill_in, pure=False)(_Parts(parts[first::TASKS])) for first in range(min(TASKS, len(parts)))]
     # The answer lies in the memory of this process, so its threads fill it, whatever cluster there is.
-    dask.compute(*[dask.delayed(task, pure=False)() for task in tasks], scheduler="threads")
+    dask.compute(*tasks, scheduler="threads")
     return answers
 
 
-class _FileTask:
+@dataclass(frozen=True)
+class _Parts:
+    """What one task fills in; not a list, which Dask would look through for lazy values."""
+
+    parts: Sequence[_FilePart]
+
+
+def _fill_in(task: _Parts) -> None:
+    for part in task.parts:
+        part()
+
+
+class _FilePart:
     """Fills in what one file gives."""
 
     def __init__(self, files: ArrayFiles, pieces: _Pieces, answer: Vector, damage: DamageText) -> None:

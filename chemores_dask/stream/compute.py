@@ -11,6 +11,7 @@ from dask.base import collections_to_expr
 
 from chemores_dask.metering import TASKS, count
 from chemores_dask.stream.joint_passes import join_passes
+from chemores_dask.stream.worker_memory import prepare_workers
 
 ASK: ContextVar[Callable[[tuple[Any, ...]], tuple[Any, ...]] | None] = ContextVar("ask", default=None)
 """Who computes for the analysis that runs here; None where it computes itself."""
@@ -47,6 +48,7 @@ def compute_now(*collections: Any) -> tuple[Any, ...]:
     -------
     Their values, in order.
     """
+    prepare_workers()
     collections = tuple(join_passes(collections))
     # Collections optimized one by one would each fuse the tasks they share into their own, and so run them several times.
     lazy = [collection for collection in collections if dask.is_dask_collection(collection)]

@@ -1,18 +1,24 @@
-"""Some columns of lazy rows, chosen below the last mapping where that mapping offers it."""
+"""Some columns of lazy rows, or sums over columns, made below the last mapping where that mapping offers it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from operator import add
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import dask.array as da
+import numpy as np
 import scipy.sparse as sp
 from dask.blockwise import Blockwise
+from dask.delayed import Delayed
 
-from chemores_dask.aliases import Block, Columns, Rows, Vector
+from chemores_dask.aliases import Block, Columns, Matrix, Rows, Vector
 from chemores_dask.errors import ParameterError
 from chemores_dask.kernels.chosen_columns import ChosenColumns, chosen_width
-from chemores_dask.stream.rows import block_dtype, call_with_columns
+from chemores_dask.kernels.cross_products import ColumnSumsBlock, WeightedSumsBlock
+from chemores_dask.kernels.reduction import Reduction
+from chemores_dask.stream.reduce import reduce_rows
+from chemores_dask.stream.rows import block_dtype, call_with_columns, map_rows
 
 
 @runtime_checkable
@@ -21,6 +27,20 @@ class Selectable(Protocol):
 
     def select(self, positions: Vector) -> Callable[[Block, Columns], Block]:
         """The kernel that takes a whole block and gives the chosen columns of what this kernel gives, to the bit."""
+
+
+@runtime_checkable
+class Summable(Protocol):
+    """A kernel of ``map_rows`` that can add up what it gives without keeping it."""
+
+    def column_sums(self) -> Callable[[Block, Columns], Vector]:
+        """The kernel that takes a whole block and gives the sums of the columns of what this kernel gives, to the bit, rows last."""
+
+    def weighted_sums(self, weighted: WeightedSumsBlock) -> Callable[[Block, Columns], Matrix]:
+        """The kernel that takes a whole block and multiplies what this kernel gives with weights, to the bit."""
+
+
+Kernel = TypeVar("Kernel")
 
 
 def select_columns(rows: Rows, positions: Vector) -> Rows:
@@ -43,7 +63,7 @@ def select_columns(rows: Rows, positions: Vector) -> Rows:
     if positions.shape != (rows.shape[1],):
         message = f"Positions must have one entry for each of the {rows.shape[1]} columns. Got shape {positions.shape}."
         raise ParameterError(message)
-    source, kernel = _below_selectable(rows)
+    source, kernel = _below(rows, Selectable)
     chosen = ChosenColumns(positions) if kernel is None else kernel.select(positions)
     width = chosen_width(positions)
     dtype = block_dtype(rows.dtype)
@@ -58,13 +78,55 @@ def select_columns(rows: Rows, positions: Vector) -> Rows:
     )
 
 
-def _below_selectable(rows: Rows) -> tuple[Rows, Selectable | None]:
+def sum_columns(rows: Rows) -> Delayed:
+    """Sums of all columns in one pass, lazily.
+
+    Where the rows come from ``map_rows`` and a kernel that is :class:`Summable`, what it would give is added up as it is made.
+
+    Parameters
+    ----------
+    rows
+        Cells by genes.
+
+    Returns
+    -------
+    Delayed vector: one sum per column in float64, and the number of rows.
+    """
+    source, kernel = _below(rows, Summable)
+    block = ColumnSumsBlock() if kernel is None else kernel.column_sums()
+    return reduce_rows(source, Reduction(block=block, merge=add))
+
+
+def weigh_columns(rows: Rows, weights: sp.csr_matrix) -> da.Array:
+    """Rows times a sparse matrix of weights, lazily.
+
+    Where the rows come from ``map_rows`` and a kernel that is :class:`Summable`, what it would give is added up as it is made, and only
+    for columns with weights.
+
+    Parameters
+    ----------
+    rows
+        Cells by genes.
+    weights
+        Genes by sums.
+
+    Returns
+    -------
+    Dense rows by sums, float64.
+    """
+    source, kernel = _below(rows, Summable)
+    weighted = WeightedSumsBlock.from_matrix(weights)
+    block = weighted if kernel is None else kernel.weighted_sums(weighted)
+    return map_rows(source, block, width=weighted.width, dtype=np.float64)
+
+
+def _below(rows: Rows, offer: type[Kernel]) -> tuple[Rows, Kernel | None]:
     layer = rows.dask.layers.get(rows.name)
     if not isinstance(layer, Blockwise) or len(layer.indices) != 1:
         return rows, None
     function, kernel = _called(layer.task)
     ((name, _),) = layer.indices
-    if function is not call_with_columns or not isinstance(kernel, Selectable) or name not in rows.dask.layers:
+    if function is not call_with_columns or not isinstance(kernel, offer) or name not in rows.dask.layers:
         return rows, None
     # A kernel of rows keeps blocks and columns; only the type below it is not known here, and nothing asks for it.
     return da.Array(rows.dask, name, chunks=rows.chunks, dtype=rows.dtype, meta=rows._meta), kernel

@@ -20,7 +20,9 @@ from chemores_dask.cohort.log_rank import log_rank
 from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.gene_sets import GeneSets
 from chemores_dask.graph.cluster_stability import cluster_stability
+from chemores_dask.graph.diffusion_map import diffusion_map
 from chemores_dask.graph.harmony import harmony
+from chemores_dask.graph.label_transfer import TransferOptions, label_transfer
 from chemores_dask.graph.leiden import leiden
 from chemores_dask.graph.neighbors import neighbors
 from chemores_dask.graph.umap_layout import umap
@@ -105,8 +107,10 @@ def make_result_noun(name: str) -> xr.Dataset:
         return tiny_products(tiny_cells())
     if name == "harmony":
         return tiny_batches()
-    if name == "neighbors":
+    if name in {"neighbors", "label_transfer"}:
         return xr.Dataset({"pca_scores": tiny_embedding()})
+    if name == "diffusion_map":
+        return tiny_graph(nearest=50)
     if name in {"umap", "leiden", "cluster_stability"}:
         return tiny_graph()
     return tiny_scores() if name == "score_states" else tiny_cube()
@@ -190,11 +194,29 @@ EXAMPLES = (
         0.0,
     ),
     Example(
+        "diffusion_map",
+        diffusion_map,
+        ON_RESULT,
+        lambda graph: diffusion_map(graph, components=5, seed=3),
+    ),
+    Example(
         "umap",
         umap,
         ON_RESULT,
         lambda graph: umap(graph, embedding=tiny_embedding(), landmarks=40, rounds=5, seed=3),
         0.0,
+    ),
+    Example(
+        "label_transfer",
+        label_transfer,
+        ON_RESULT,
+        lambda cells: label_transfer(
+            cells,
+            reference=tiny_embedding()[::2],
+            labels=tiny_batches()["stage"][::2],
+            options=TransferOptions(neighbors=10, shares=True),
+            seed=3,
+        ),
     ),
     Example(
         "pseudobulk",

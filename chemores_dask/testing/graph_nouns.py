@@ -29,9 +29,15 @@ def tiny_embedding() -> xr.DataArray:
     )
 
 
-def tiny_graph() -> xr.Dataset:
-    """The result of ``neighbors`` for the tiny embedding, computed once per call."""
-    return neighbors(tiny_embedding(), neighbors=8, seed=1)
+def tiny_graph(*, nearest: int = 8) -> xr.Dataset:
+    """The result of ``neighbors`` for the tiny embedding, computed once per call.
+
+    Parameters
+    ----------
+    nearest
+        Neighbors of a cell: with 8 the clouds are apart, with 50 the graph has one part.
+    """
+    return neighbors(tiny_embedding(), neighbors=nearest, seed=1)
 
 
 def tiny_batches() -> xr.Dataset:

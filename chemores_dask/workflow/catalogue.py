@@ -17,7 +17,11 @@ from chemores_dask.cohort.kaplan_meier import kaplan_meier
 from chemores_dask.cohort.log_rank import log_rank
 from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.errors import PipelineFileError, UnknownStepError
+from chemores_dask.graph.cluster_stability import cluster_stability
+from chemores_dask.graph.diffusion_map import diffusion_map
 from chemores_dask.graph.harmony import harmony
+from chemores_dask.graph.label_transfer import label_transfer
+from chemores_dask.graph.leiden import leiden
 from chemores_dask.graph.neighbors import neighbors
 from chemores_dask.graph.umap_layout import umap
 from chemores_dask.single_cell.cohort_cube import cohort_cube
@@ -91,9 +95,13 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     "cohort_cube": CatalogueEntry(cohort_cube, COUNTS, ("sample", "state"), passes=1),
     "harmony": CatalogueEntry(harmony, RESULT, ("batch", "stage")),
     "neighbors": CatalogueEntry(neighbors, RESULT),
+    "leiden": CatalogueEntry(leiden, RESULT),
+    "cluster_stability": CatalogueEntry(cluster_stability, RESULT, aligned=("clusters",)),
     "umap": CatalogueEntry(umap, RESULT, aligned=("embedding",)),
+    "diffusion_map": CatalogueEntry(diffusion_map, RESULT),
     "pseudobulk": CatalogueEntry(pseudobulk, RESULT),
     "paired_composition": CatalogueEntry(paired_composition, RESULT),
+    "label_transfer": CatalogueEntry(label_transfer, RESULT),
     "mean_zscore": CatalogueEntry(mean_zscore, TABLE, ("expression",)),
     "kaplan_meier": CatalogueEntry(kaplan_meier, TABLE, ("duration", "event", "group", "entry")),
     "log_rank": CatalogueEntry(log_rank, TABLE, ("duration", "event", "group", "strata")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -110,8 +111,11 @@ def staging_for_a_while() -> Iterator[None]:
         found = set(staged.iterdir())
         yield
     # What an interrupted run has left may be for steps that come later; it goes with the checkpoints.
-    for file in set(staged.iterdir()) - found:
-        file.unlink(missing_ok=True)
+    for left in set(staged.iterdir()) - found:
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _tidy(root: Path) -> None:

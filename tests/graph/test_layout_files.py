@@ -34,7 +34,9 @@ def as_embedding(points, chunks=None):
 
 @pytest.mark.parametrize("chunks", [None, 7, 1000])
 def test_rows_of__gives_rows_in_the_order_asked_for(folder, chunks, monkeypatch):
-    monkeypatch.setattr(layout_files, "embedding_blocks", lambda found: found.data.rechunk((16, -1)) if chunks else found)
+    monkeypatch.setattr(
+        layout_files, "embedding_blocks", lambda found: found.data.rechunk((16, -1)) if chunks else found
+    )
     points = clouds(40, 30).astype(np.float32)
     if chunks is None:
         monkeypatch.undo()

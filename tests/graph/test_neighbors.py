@@ -16,6 +16,7 @@ from chemores_dask.errors import BlockTooLargeError, InputError, MissingVariable
 from chemores_dask.graph import neighbors as analysis
 from chemores_dask.graph.neighbors import neighbors
 from chemores_dask.memory import memory_budget
+from chemores_dask.stream.shared_pass import share_passes
 from chemores_dask.stream.staging import staging_folder
 
 CERTIFICATE = ("neighbor_recall", "neighbor_recall_lower", "neighbor_recall_upper")
@@ -133,6 +134,13 @@ def test_neighbors__ask_more_lists_until_the_certificate_holds(monkeypatch):
     graph = neighbors(scores(clouds()), method="lists", min_recall=0.9, seed=1)
     assert int(graph["neighbor_probes"]) > 1
     assert float(graph["neighbor_recall"]) >= 0.9
+
+
+def test_neighbors__can_share_passes_with_others():
+    points = clouds(900)
+    calls = {seed: lambda seed=seed: neighbors(scores(points, rows=200), method="lists", seed=seed) for seed in (1, 2)}
+    for seed, shared in share_passes(calls).items():
+        assert_same_bits(shared, calls[seed]())
 
 
 def test_neighbors__leave_no_files(tmp_path):

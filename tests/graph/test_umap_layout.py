@@ -28,8 +28,8 @@ def curved(cells, seed=0):
     draws = np.random.default_rng(seed)
     angle = draws.uniform(0, 2 * np.pi, cells)
     ring = np.column_stack([6 * np.cos(angle), 6 * np.sin(angle)])
-    sheet = draws.uniform(-4, 4, size=(cells, 2)) + [25, 0]
-    few = draws.normal(scale=0.5, size=(max(cells // 50, 4), 2)) + [0, 30]
+    sheet = draws.uniform([21, -4], [29, 4], size=(cells, 2))
+    few = draws.normal([0, 30], 0.5, size=(max(cells // 50, 4), 2))
     flat = np.vstack([ring, sheet, few])
     return np.hstack([flat, np.zeros((len(flat), 8))]) + draws.normal(scale=0.15, size=(len(flat), 10))
 
@@ -153,8 +153,8 @@ def test_umap__refuses_another_embedding():
         umap(graph, embedding=embedding.isel(cell=slice(None, None, -1)), seed=1)
     with pytest.raises(InputError, match="30 cells, the embedding 29"):
         umap(graph, embedding=embedding[1:], seed=1)
+    empty = graph.assign(connectivity_offset=graph["connectivity_offset"] * 0).isel(edge=slice(0, 0))
     with pytest.raises(InputError, match="edges between them"):
-        empty = graph.assign(connectivity_offset=graph["connectivity_offset"] * 0).isel(edge=slice(0, 0))
         umap(empty, embedding=embedding, seed=1)
     with pytest.raises(MissingVariableError, match="connectivity_offset"):
         umap(graph.drop_vars("connectivity_offset"), embedding=embedding, seed=1)

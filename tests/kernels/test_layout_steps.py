@@ -59,7 +59,9 @@ def test_spread_coordinates__takes_the_mean_of_placed_neighbors(which):
     known = ~np.isnan(coordinates[:, 0])
     dense = matrix.toarray()[:, known]
     total = dense.sum(axis=1)
-    expected = np.where((total > 0)[:, None], dense @ coordinates[known] / np.maximum(total, 1e-9)[:, None], coordinates)
+    expected = np.where(
+        (total > 0)[:, None], dense @ coordinates[known] / np.maximum(total, 1e-9)[:, None], coordinates
+    )
     expected[fixed] = coordinates[fixed]
     np.testing.assert_allclose(placed, expected, rtol=1e-5, atol=1e-6)
 
@@ -69,9 +71,7 @@ def moved_by(kernel, coordinates, matrix, *, start=0, stop=None, pushes=5, step=
     landmarks = np.arange(0, len(coordinates), 2, dtype=np.int32) if landmarks is None else landmarks
     moved = np.empty((len(offset) - 1, 2), dtype=np.float32)
     heaviest = float(matrix.data.max()) if matrix.nnz else 1.0
-    kernel(
-        offset, index, weight, coordinates, landmarks, start, heaviest, np.uint64(key), CURVE, step, pushes, moved
-    )
+    kernel(offset, index, weight, coordinates, landmarks, start, heaviest, np.uint64(key), CURVE, step, pushes, moved)
     return moved
 
 
@@ -79,7 +79,10 @@ def test_move_cells__does_the_same_plain_and_compiled():
     matrix = random_graph(60, 200)
     coordinates = np.random.default_rng(2).normal(scale=3, size=(60, 2)).astype(np.float32)
     np.testing.assert_allclose(
-        moved_by(move_cells, coordinates, matrix), moved_by(move_cells.python, coordinates, matrix), rtol=1e-5, atol=1e-6
+        moved_by(move_cells, coordinates, matrix),
+        moved_by(move_cells.python, coordinates, matrix),
+        rtol=1e-5,
+        atol=1e-6,
     )
 
 
@@ -101,9 +104,7 @@ def test_move_cells__pulls_along_the_gradient_of_the_similarity(which):
     def log_similarity(place):
         return -np.log1p(a * ((place - coordinates[1].astype(float)) ** 2).sum() ** b)
 
-    ascent = [
-        (log_similarity(1e-6 * axis) - log_similarity(-1e-6 * axis)) / 2e-6 for axis in np.eye(2)
-    ]
+    ascent = [(log_similarity(1e-6 * axis) - log_similarity(-1e-6 * axis)) / 2e-6 for axis in np.eye(2)]
     np.testing.assert_allclose((moved[0] - coordinates[0]) / 1e-3, ascent, rtol=1e-4)
 
 
@@ -120,9 +121,7 @@ def test_move_cells__pushes_along_the_gradient_of_the_difference(which):
         square = ((place - coordinates[2].astype(float)) ** 2).sum()
         return np.log(1 - 1 / (1 + a * square**b))
 
-    ascent = [
-        (log_difference(1e-6 * axis) - log_difference(-1e-6 * axis)) / 2e-6 for axis in np.eye(2)
-    ]
+    ascent = [(log_difference(1e-6 * axis) - log_difference(-1e-6 * axis)) / 2e-6 for axis in np.eye(2)]
     np.testing.assert_allclose((moved[0] - coordinates[0]) / 1e-3, ascent, rtol=1e-3)  # 0.001 keeps pushes finite
     assert np.array_equal(moved[2], coordinates[2])
 

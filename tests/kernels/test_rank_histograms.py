@@ -82,9 +82,9 @@ def test_ranks_of_bins__count_large_counts_as_unknown():
 
 
 def test_choose_bins__hold_no_more_than_they_may(either):
-    levels = np.zeros((3, LEVELS), dtype=np.int32)
-    levels[0, [3, 4, 9]] = [2, 2, 3]
-    levels[1, [0, LEVELS - 1]] = [9, 1]
+    levels = np.zeros((LEVELS, 3), dtype=np.int32)
+    levels[[3, 4, 9], 0] = [2, 2, 3]
+    levels[[0, LEVELS - 1], 1] = [9, 1]
     bins = choose_bins(levels, 4.0)
     assert np.diff(bins.starts).tolist() == [2, 2, 1]
     assert bins.first_levels.tolist() == [0, 9, 0, LEVELS - 1, 0]
@@ -92,8 +92,8 @@ def test_choose_bins__hold_no_more_than_they_may(either):
     assert bins.single.tolist() == [False, True, True, False, True]
     spread = np.zeros(levels.shape, dtype=np.uint16)
     spread_bins(bins.starts, bins.first_levels, spread)
-    assert spread[0].tolist() == [0] * 9 + [1] * (LEVELS - 9)
-    assert spread[1].tolist() == [0] * (LEVELS - 1) + [1]
+    assert spread[:, 0].tolist() == [0] * 9 + [1] * (LEVELS - 9)
+    assert spread[:, 1].tolist() == [0] * (LEVELS - 1) + [1]
 
 
 def test_bins__of_ranges_of_genes_are_those_of_all():
@@ -147,7 +147,7 @@ def test_walk_bins__compiled_and_plain_have_the_same_bits():
     order = np.flatnonzero(cells.codes >= 0)
     codes = cells.codes[order].astype(np.int64)
     factors = np.full(40, 0.3)
-    spread = np.zeros((6, LEVELS), dtype=np.uint16)
+    spread = np.zeros((LEVELS, 6), dtype=np.uint16)
     spread_bins(bins.starts, bins.first_levels, spread)
     outcomes = []
     for walk, rank, fill in ((walk_bins, rank_bins, fill_bins), (walk_bins.python, rank_bins.python, fill_bins.python)):
@@ -165,7 +165,7 @@ def test_walk_bins__compiled_and_plain_have_the_same_bits():
         ]
         rank(found, bins.starts, bins.single, cells.group_cells, *arrays)
         made = [np.zeros(3, dtype=np.int64), np.zeros(2 * LEVELS, dtype=np.uint16), np.zeros(2 * LEVELS, dtype=bool)]
-        fill(np.ones((2, LEVELS), dtype=np.int32), 3.0, *made)
+        fill(np.ones((LEVELS, 2), dtype=np.int32), 3.0, *made)
         outcomes.append([array.tobytes() for array in (found, sums, *arrays, *made)])
     assert outcomes[0] == outcomes[1]
 

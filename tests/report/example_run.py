@@ -17,6 +17,9 @@ def example_results() -> dict[str, xr.Dataset]:
         "quality": examples.quality_result(),
         "variable_genes": examples.variable_genes_result(),
         "pca": examples.pca_result(),
+        "graph": examples.neighbors_result(),
+        "clusters": examples.leiden_result(),
+        "map": examples.umap_result(),
         "stemness": examples.score_result(),
         "states": examples.states_result(),
         "cube": examples.cube_result(),
@@ -39,6 +42,7 @@ def example_sections() -> tuple[Section, ...]:
                 {"kind": "variance_explained", "step": "pca", "caption": "Components."},
                 {"kind": "embedding_map", "step": "pca", "color": "stage", "cube": "cube", "caption": "Stages."},
                 {"kind": "embedding_map", "step": "pca", "color": "states.cell_state", "caption": "States."},
+                {"kind": "embedding_map", "step": "map", "color": "clusters.cell_cluster", "caption": "Clusters."},
                 {
                     "kind": "embedding_map",
                     "step": "pca",

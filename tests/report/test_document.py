@@ -55,6 +55,12 @@ def test_write_report__is_one_page_that_needs_nothing(report):
     assert not [name for _, name, _ in page.attributes if name.startswith("on")]
 
 
+def test_write_report__says_how_good_approximations_are(report):
+    text = " ".join(read_page(report).text.split())
+    assert "0.962 (0.958 to 0.966) of the 15 nearest neighbors" in text
+    assert "trustworthiness of 0.963 (0.961 to 0.965)" in text
+
+
 def test_write_report__holds_all_figures_and_they_decode(report):
     page = read_page(report)
     wanted = 1 + sum(len(section.figures) for section in example_record().sections)
@@ -193,7 +199,7 @@ def test_write_report__takes_a_run_of_nothing(tmp_path):
 def test_write_report__draws_lazy_results(tmp_path):
     results = {name: result.chunk() for name, result in example_results().items()}
     page = read_page(write_report(example_record(), results, path=tmp_path / "report.html"))
-    assert len(page.images()) == 13
+    assert len(page.images()) == 14
 
 
 def test_write_report__shows_claims_without_a_value(tmp_path):

@@ -12,6 +12,7 @@ from tests.figures.examples_of_results import (
     composition_result,
     cube_result,
     log_rank_result,
+    neighbors_result,
     scan_result,
     survival_result,
 )
@@ -50,6 +51,13 @@ def test_result_tables__mix_dimensions_in_tables_of_their_own():
     page = shown(composition_result())
     assert page.tags.count("table") == 2
     assert "6.6e-05" in page.text
+
+
+def test_result_tables__leave_out_edges_unless_asked_for():
+    page = shown(neighbors_result())
+    assert "0.962" in page.text
+    assert "onnectivity" not in page.text
+    assert "Connectivity weight" in shown(neighbors_result(), variables=["connectivity_weight"]).text
 
 
 def test_result_tables__show_a_matrix():

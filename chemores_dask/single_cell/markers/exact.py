@@ -125,6 +125,10 @@ class _SumCells:
         return cell_sums(rows)
 
 
+def _stored(matrix: sp.spmatrix | sp.sparray | np.ndarray) -> int:
+    return int(matrix.nnz) if sp.issparse(matrix) else int(matrix.size)
+
+
 def _turned(block: sp.csc_matrix) -> Block:
     turned = sp.csc_matrix(block).T
     if getattr(block, "has_canonical_format", False):
@@ -133,7 +137,11 @@ def _turned(block: sp.csc_matrix) -> Block:
 
 
 def _check_fits(cells: AnnData, genes: Rows, grouped: GroupedCells) -> None:
-    per_gene = cells.uns.get("nonzeros_per_gene") if isinstance(cells.X, da.Array) else None
+    if isinstance(cells.X, da.Array):
+        per_gene = cells.uns.get("nonzeros_per_gene")
+    else:
+        # Blocks of a matrix in memory hold about as many values each.
+        per_gene = min(NONZEROS_PER_BLOCK, _stored(cells.X)) / max(genes.chunks[0], default=1)
     per_cell = genes.shape[1]
     most = int(max(genes.chunks[0], default=0))
     state = SUM_BYTES * most * (2 * grouped.groups + grouped.groups * grouped.parts)

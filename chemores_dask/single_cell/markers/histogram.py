@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from anndata import AnnData
 
-from chemores_dask.aliases import Block, Columns, Matrix, Rows, Vector
+from chemores_dask.aliases import Block, Columns, Matrix, Vector
 from chemores_dask.kernels.rank_histograms import (
     LEVELS,
     Bins,
@@ -27,10 +27,11 @@ from chemores_dask.kernels.row_counts import require_counts
 from chemores_dask.single_cell.cell_rows import planned_rows
 from chemores_dask.single_cell.markers.labeled_cells import CALLER, LabeledCells, RankedValues
 from chemores_dask.stream.compute import compute
-from chemores_dask.stream.plan import plan_rows
+from chemores_dask.stream.plan import STATES_PER_TASK, Plan, check_fits
 from chemores_dask.stream.reduce import reduce_rows
 
 COUNT_BYTES = 4
+LEVEL_BYTES = 2
 SUM_BYTES = 8
 MOST_RANGES = 64
 
@@ -62,10 +63,10 @@ def histogram_ranks(
     BlockTooLargeError
         If the tables of a few genes do not fit into memory.
     """
-    rows, _ = planned_rows(cells, caller=CALLER)
+    rows, plan = planned_rows(cells, caller=CALLER)
     columns = {"code": labeled.grouped.codes} | ({} if totals is None else {"total": totals})
     chosen = []
-    for first, last in _ranges(cells, rows, np.full(cells.n_vars, COUNT_BYTES * LEVELS)):
+    for first, last in _ranges(plan, np.full(cells.n_vars, COUNT_BYTES * LEVELS)):
         reduction = Reduction(_LevelBlock(_scale(values, first, last), values.whole), np.add)
         (levels,) = compute(reduce_rows(rows, reduction, columns=columns))
         chosen.append(choose_bins(levels, labeled.grouped.cells / bins))
@@ -73,7 +74,7 @@ def histogram_ranks(
     grouped = labeled.grouped
     found: tuple[RankSums, Matrix] | None = None
     needed = COUNT_BYTES * grouped.groups * np.diff(made.starts) + SUM_BYTES * grouped.groups * grouped.parts
-    for first, last in _ranges(cells, rows, needed):
+    for first, last in _ranges(plan, needed):
         part = made.part(first, last)
         block = _GroupBlock(_scale(values, first, last), part, grouped.groups, grouped.parts)
         (counted,) = compute(reduce_rows(rows, Reduction(block, merge_grouped_bins), columns=columns))
@@ -115,7 +116,7 @@ def _behind(first: tuple[RankSums, Matrix], second: tuple[RankSums, Matrix]) -> 
     return merge_rank_sums(first[0], second[0]), np.concatenate([first[1], second[1]], axis=1)
 
 
-def _ranges(cells: AnnData, rows: Rows, gene_bytes: Vector) -> list[tuple[int, int]]:
+def _ranges(plan: Plan, gene_bytes: Vector) -> list[tuple[int, int]]:
     """Genes of each pass: all at once where their tables fit, otherwise as many as do. The numbers do not depend on it."""
     ends = np.cumsum(gene_bytes)
     number = 1
@@ -123,8 +124,10 @@ def _ranges(cells: AnnData, rows: Rows, gene_bytes: Vector) -> list[tuple[int, i
         cuts = np.searchsorted(ends, ends[-1] * np.arange(1, number) / number) + 1
         borders = np.unique(np.concatenate([[0], cuts, [len(ends)]]))
         largest = int(max(np.add.reduceat(gene_bytes, borders[:-1])))
-        nonzeros = cells.uns.get("nonzeros_per_cell")
-        if number >= MOST_RANGES or plan_rows(rows, nonzeros_per_row=nonzeros, state_bytes=largest).fits:
-            planned_rows(cells, caller=CALLER, state_bytes=largest)
+        # While bins are counted, each task knows the bin of every level.
+        scratch = STATES_PER_TASK * largest + LEVEL_BYTES * LEVELS * int(np.diff(borders).max())
+        with_tables = replace(plan, task_bytes=plan.task_bytes + scratch, state_bytes=largest)
+        if number >= MOST_RANGES or with_tables.fits:
+            check_fits(with_tables)
             return [(int(first), int(last)) for first, last in pairwise(borders)]
         number *= 2

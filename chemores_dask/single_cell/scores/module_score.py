@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from operator import add
 
 import numpy as np
 import scipy.sparse as sp
 import xarray as xr
 from anndata import AnnData
 
-from chemores_dask.aliases import Seed, Vector
+from chemores_dask.aliases import Rows, Seed, Vector
 from chemores_dask.checks import check_between, check_one_of, check_whole, listed
 from chemores_dask.errors import GeneMismatchError, InputError, ParameterError
 from chemores_dask.gene_sets import GeneSet, GeneSets, measured
-from chemores_dask.kernels.cross_products import ColumnSumsBlock, WeightedSumsBlock
-from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.randomness import cell_keys, cell_uniforms, spawn
 from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.single_cell.cell_rows import check_cells, planned_rows
-from chemores_dask.stream import check_fits, compute, map_rows, reduce_rows
+from chemores_dask.stream import check_fits, compute
+from chemores_dask.stream.selection import sum_columns, weigh_columns
 
 ALGORITHM_REVISION = 1
-
-KERNEL_BYTES = 16
-"""Of memory for each stored value: numpy sums columns through copies of columns and values, 8 bytes each."""
 
 RESULT = declare(
     Variable(
@@ -141,14 +136,14 @@ def module_score(
     check_between(minimum_share, parameter="minimum_share", caller="module_score", minimum=0.0, maximum=1.0)
     known = frozenset(names)
     used = [_measured(gene_set, known, minimum_share=minimum_share) for gene_set in gene_sets]
-    rows, plan = planned_rows(cells, caller="module_score", kernel_bytes=KERNEL_BYTES)
+    rows, plan = planned_rows(cells, caller="module_score")
     state_bytes = 8 * max(max(rows.chunks[0]) * len(used), len(names))
     check_fits(replace(plan, task_bytes=plan.task_bytes + 2 * state_bytes, state_bytes=state_bytes))
     means = _gene_means(rows)
     chooser = _seurat_controls if method == "seurat" else _scanpy_controls
     choose = chooser(names, means, bins=bins, controls=controls, seed=seed)
     weights, control_counts = _weights(used, names, choose)
-    scores = map_rows(rows, WeightedSumsBlock.from_matrix(weights), width=len(used), dtype=np.float64)
+    scores = weigh_columns(rows, weights)
     measured_genes = np.array([len(gene_set.genes) for gene_set in used])
     all_genes = np.array([len(gene_set.genes) for gene_set in gene_sets])
     return make_result(
@@ -256,8 +251,8 @@ def _weights(
     return sp.csr_matrix((values, (genes, columns)), shape=shape), counts
 
 
-def _gene_means(rows: object) -> Vector:
-    (sums,) = compute(reduce_rows(rows, Reduction(block=ColumnSumsBlock(), merge=add)))
+def _gene_means(rows: Rows) -> Vector:
+    (sums,) = compute(sum_columns(rows))
     means = sums[:-1] / sums[-1]
     if not np.isfinite(means).all():
         broken = int((~np.isfinite(means)).sum())

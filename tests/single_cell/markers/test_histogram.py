@@ -14,6 +14,7 @@ from chemores_dask.single_cell.markers import histogram
 from chemores_dask.single_cell.markers.exact import exact_ranks
 from chemores_dask.single_cell.markers.histogram import histogram_ranks
 from chemores_dask.single_cell.markers.labeled_cells import RankedValues
+from chemores_dask.stream.plan import plan_rows
 from chemores_dask.stream.rows import as_rows
 from tests.single_cell.markers.labeled_examples import COUNTS, LOGARITHMS, example
 from tests.single_cell.markers.test_exact import labeled
@@ -76,8 +77,8 @@ def test_histogram_ranks__are_the_same_in_several_passes(monkeypatch):
     whole, whole_error = ranks_of(cells)
     ranges = histogram._ranges
 
-    def smaller(cells, rows, gene_bytes):
-        ranges(cells, rows, gene_bytes)
+    def smaller(plan, gene_bytes):
+        ranges(plan, gene_bytes)
         return [(0, 1), (1, 18), (18, 30)]
 
     monkeypatch.setattr(histogram, "_ranges", smaller)
@@ -88,17 +89,17 @@ def test_histogram_ranks__are_the_same_in_several_passes(monkeypatch):
 
 
 def test_ranges__split_genes_until_their_tables_fit():
-    cells = by_cell(example())
+    rows = by_cell(example()).X
     gene_bytes = np.full(30, 20_000_000)
     with memory_budget("40GB"):
-        assert histogram._ranges(cells, cells.X, gene_bytes) == [(0, 30)]
+        assert histogram._ranges(plan_rows(rows), gene_bytes) == [(0, 30)]
     with dask.config.set(num_workers=1), memory_budget("2GB"):
-        found = histogram._ranges(cells, cells.X, gene_bytes)
+        found = histogram._ranges(plan_rows(rows), gene_bytes)
     assert len(found) > 1
     assert [first for first, _ in found] == [0] + [last for _, last in found[:-1]]
     assert found[-1][1] == 30
     with memory_budget("50MB"), pytest.raises(BlockTooLargeError, match="a budget of at least"):
-        histogram._ranges(cells, cells.X, gene_bytes)
+        histogram._ranges(plan_rows(rows), gene_bytes)
 
 
 @pytest.mark.parametrize("size", [1, 7, 240])
