@@ -47,10 +47,12 @@ def graph_jobs(sizes: Sequence[int], *, skip: Sequence[str] = ()) -> list[Job]:
         + _each([smallest] if peers else [], ["harmony.harmonypy"], seconds=1800),
         "leiden": _graphs(ends)
         + _each(ends, ["leiden.ours"])
+        + _each([smallest], ["leiden.whole", "leiden.micro"])
         + _each(ends if peers else [], ["leiden.igraph", "leiden.leidenalg"], seconds=3600),
         "umap": _graphs(ends)
         + _each(ends, ["umap.ours"], seconds=1800)
-        + _each([smallest] if peers else [], UMAP_PEERS, seconds=3600),
+        + _each([smallest], ["umap.ours_of_some", "umap.ours_of_some_few_landmarks"], seconds=1800)
+        + _each([smallest] if peers else [], ["umap.full_of_some", "umap.full"], seconds=3600),
         "diffusion": _graphs(ends)
         + _each(ends, ["diffusion.ours"])
         + _each([smallest] if peers else [], ["diffusion.scanpy"]),

@@ -86,8 +86,15 @@ def _leiden(notebook: Notebook, cells: int) -> list[Row]:
 
 def _umap(notebook: Notebook, cells: int) -> list[Row]:
     rows = seconds_within(notebook, "umap.ours", cells, work="umap", limit=_limit(cells, 600))
-    for step, work in (("umap.ours", "trustworthiness of umap"), ("umap.full", "trustworthiness of full umap")):
-        rows += fact_at_least(notebook, step, cells, work=work, fact="trustworthiness", least=None)
+    maps = {
+        "ours": "trustworthiness of umap",
+        "full": "trustworthiness of umap-learn",
+        "ours_of_some": "trustworthiness of umap, 50,000 cells",
+        "ours_of_some_few_landmarks": "trustworthiness of umap, 50,000 cells, one in fifty a landmark",
+        "full_of_some": "trustworthiness of umap-learn, 50,000 cells",
+    }
+    for step, work in maps.items():
+        rows += fact_at_least(notebook, f"umap.{step}", cells, work=work, fact="trustworthiness", least=None)
     return rows + faster_than(notebook, cells, ours="umap.ours", theirs="umap.full", work="umap against umap-learn")
 
 

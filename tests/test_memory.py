@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from types import SimpleNamespace
 
 import dask
 import psutil
@@ -229,3 +230,16 @@ def test_threads__are_those_that_dask_would_use():
     with dask.config.set(num_workers=3):
         assert threads() == 3
     assert threads() >= 1
+
+
+@pytest.mark.parametrize(("call", "size"), [(memory.return_memory_at_once, 2**20), (memory.keep_freed_memory, 2**26)])
+def test_allocator__is_told_both_thresholds(monkeypatch, call, size):
+    told = {}
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: SimpleNamespace(mallopt=told.__setitem__))
+    call()
+    assert told == {memory.MALLOC_TRIM: size, memory.MALLOC_MAP: min(size, 2**25)}
+
+
+def test_allocator__is_left_alone_where_it_cannot_be_told(monkeypatch):
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: SimpleNamespace())
+    memory.keep_freed_memory()

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from chemores_dask.checks import check_variables
-from chemores_dask.figures.number_text import count_text, number_text
+from chemores_dask.figures.number_text import count_text, number_text, shown_name
 from chemores_dask.figures.recorded import labels_along
 from chemores_dask.figures.style import (
     FAINT,
@@ -61,7 +61,9 @@ def cluster_stability_plot(stability: xr.Dataset) -> Figure:
     figure = new_figure(height=1.4 + 0.23 * max(len(rows), 2))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 2))
     left.barh(range(len(rows)), cells[rows], height=0.7, color=FAINT, gid="cells")
-    left.set_yticks(range(len(rows)), [str(label) for label in np.array(labels_along(stability, "cluster"))[rows]])
+    left.set_yticks(
+        range(len(rows)), [shown_name(label) for label in np.array(labels_along(stability, "cluster"))[rows]]
+    )
     left.set_ylim(len(rows) - 0.4, -0.6)
     thousands(left, which="x")
     left.locator_params(axis="x", nbins=3)
@@ -95,7 +97,9 @@ def _draw_dots(axes: Axes, mean: np.ndarray, lowest: np.ndarray, *, draws: list[
         borderaxespad=0.1,
     )
     if np.isnan(mean).any():
-        axes.annotate("no dot: no cells drawn", (1, 0), xycoords="axes fraction", ha="right", va="bottom", fontsize=SMALL)
+        axes.annotate(
+            "no dot: no cells drawn", (1, 0), xycoords="axes fraction", ha="right", va="bottom", fontsize=SMALL
+        )
 
 
 def _write_head(figure: Figure, stability: xr.Dataset, *, shown: int) -> None:

@@ -24,6 +24,9 @@ AROUND = 25
 OWN_PLACE = 0.7
 """Share of the 25 points around its middle that a group must have to be named there."""
 
+WIDEST = 0.7
+"""A group that is wider than this, against all points together, lies in several places."""
+
 MOST_LOOKED_AT = 20_000
 
 ANGLES = tuple(np.deg2rad([0, 180, 35, 145, -35, -145, 90, -90, 65, 115, -65, -115]))
@@ -95,6 +98,7 @@ def label_groups(axes: Axes, names: Sequence[str], *, points: np.ndarray, codes:
     axes.figure.canvas.draw()
     inside = axes.get_window_extent()
     some = even_order(len(points))[:MOST_LOOKED_AT]
+    width = _width(points)
     taken: list[Bbox] = []
     written = []
     for group in np.argsort(-np.bincount(codes, minlength=len(names)), kind="stable"):
@@ -104,7 +108,7 @@ def label_groups(axes: Axes, names: Sequence[str], *, points: np.ndarray, codes:
         middle = np.median(points[mine], axis=0)
         distance = ((points[some] - middle) ** 2).sum(axis=1)
         around = some[np.argsort(distance, kind="stable")[:AROUND]]
-        if mine[around].mean() < OWN_PLACE:
+        if mine[around].mean() < OWN_PLACE or _width(points[mine]) > WIDEST * width:
             continue
         label = axes.text(*middle, names[group], ha="center", va="center", fontsize=SMALL, color=INK, fontweight="bold")
         label.set_path_effects([withStroke(linewidth=2.4, foreground="white")])
@@ -117,6 +121,11 @@ def label_groups(axes: Axes, names: Sequence[str], *, points: np.ndarray, codes:
         taken.append(box)
         written.append(str(names[group]))
     return written
+
+
+def _width(points: np.ndarray) -> float:
+    """How far half of the points lie from their middle, at most."""
+    return float(np.median(np.hypot(*(points - np.median(points, axis=0)).T)))
 
 
 def _place_near(box: Bbox, inside: Bbox, taken: Sequence[Bbox]) -> Bbox | None:

@@ -48,6 +48,9 @@ RESULT = declare(
 GRAPH = ("indptr", "indices", "data")
 CLUSTERS = "clusters"
 
+COPIES = 3
+"""Of the graph, in a task: as it was read, the rows of the cells drawn, and the edges between these."""
+
 
 def cluster_stability(
     graph: xr.Dataset,
@@ -129,7 +132,8 @@ def cluster_stability(
     check_whole(seed, parameter="seed", caller="cluster_stability")
     matrix = connectivity_matrix(graph, caller="cluster_stability")
     check_cells_there(matrix, caller="cluster_stability")
-    route = chosen_route(matrix, settings, caller="cluster_stability", tasks=min(threads(), 2 * repeats))
+    side_by_side = min(threads(), 2 * repeats)
+    route = chosen_route(matrix, settings, caller="cluster_stability", tasks=side_by_side, copies=COPIES)
     if clusters is None:
         reference = clusters_of(matrix, settings, route=route, seed=int(seed)).cluster
         labels = np.arange(int(reference.max()) + 1)

@@ -236,9 +236,9 @@ def warn_of_aliases(labels: Sequence[Labels], design: BatchDesign, stage: Labels
         if share >= REMOVED and fewest < SINGLE:
             message = (
                 f"Batches must not stand for the contrast of interest. {name} holds {100 * share:.0f} % of {stage.name!r} "
-                f"({', '.join(stage.values)}), and one of these rests on {fewest:.2g} batches: {caller} takes away what tells it from the "
-                f"others. Do not compare {stage.name!r} in the corrected scores; correct for libraries or plates, several of which "
-                "make up each stage, or leave these batches as they are."
+                f"({', '.join(stage.values)}), and one of these rests on one batch (effective number {fewest:.2g}): {caller} takes away "
+                f"what tells it from the others. Do not compare {stage.name!r} in the corrected scores; correct for libraries or plates, "
+                "several of which make up each stage, or leave these batches as they are."
             )
             warnings.warn(message, AliasedBatchWarning, stacklevel=3)
             return

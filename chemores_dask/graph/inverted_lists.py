@@ -14,7 +14,7 @@ import numpy as np
 from dask import delayed
 
 from chemores_dask.aliases import Matrix, Vector
-from chemores_dask.errors import InputError
+from chemores_dask.errors import ChecksumError, InputError
 from chemores_dask.kernels.blas_threads import single_blas_thread
 from chemores_dask.kernels.list_probes import nearest_centers
 from chemores_dask.kernels.nearest import Search
@@ -267,16 +267,24 @@ def sort_into_lists(folder: str, bounds: Vector, centers: Matrix, queries: Queri
     for group in range(lists.number_of_groups):
         first, stop = lists.places_of_group(group)
         # Lists that were cut may lie in several groups; those that reach into this one:
-        left, right = int(np.searchsorted(begin, first, side="right")) - 1, int(np.searchsorted(begin, stop))
+        left = min(int(np.searchsorted(begin, first, side="right")), len(centers)) - 1
+        right = max(int(np.searchsorted(begin, stop)), left + 1)
         tasks.append(collect(folder, group, (first, stop), (left, right)))
-    compute(*tasks)
+    collected = sum(compute(*tasks)) % 2**64
+    written = sum(part[3] for part in found) % 2**64
+    if collected != written:
+        message = (
+            f"Cells must be read as they were written. Their sums differ in {folder!r}; compute the analysis again, and check the disk if "
+            "it happens twice."
+        )
+        raise ChecksumError(message)
     remove_arrays(folder, "sorted-")
     return Sorting(lists, distance, neighbor)
 
 
 def _sort_block(
     folder: str, number: int, first: int, query_cells: Vector, neighbors: int
-) -> tuple[Vector, Matrix, Matrix]:
+) -> tuple[Vector, Matrix, Matrix, int]:
     points, centers = read_array(folder, f"block-{number}"), read_array(folder, "list-centers")
     cells = first + np.arange(len(points))
     search = Queries(read_array(folder, "query-points"), query_cells, neighbors).search()
@@ -286,7 +294,13 @@ def _sort_block(
     order = np.argsort(lists, kind="stable")
     write_array(folder, f"sorted-points-{number}", points[order])
     write_array(folder, f"sorted-cells-{number}", cells[order])
-    return np.bincount(lists, minlength=len(centers)), search.distance, search.neighbor
+    return np.bincount(lists, minlength=len(centers)), search.distance, search.neighbor, _sum_of(points, cells)
+
+
+def _sum_of(points: Matrix, cells: Vector) -> int:
+    """A sum over all bits that does not depend on the order of the cells."""
+    numbers = (1 + cells.astype(np.uint64)) * (1 + points.view(np.uint32).sum(axis=1, dtype=np.uint64))
+    return int(numbers.sum(dtype=np.uint64))
 
 
 def nearest_of(distances: Sequence[Matrix], neighbors: Sequence[Matrix], kept: int) -> tuple[Matrix, Matrix]:
@@ -303,13 +317,15 @@ def _layout(folder: str, centers: Matrix, sizes: Vector) -> Lists:
     piece = np.arange(len(center)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     length = np.minimum(sizes[center] - piece * longest, longest)
     starts = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    group = np.minimum(starts[:-1], max(starts[-1] - 1, 0)) // CELLS_PER_GROUP
+    cells = max(int(starts[-1]), 1)
+    per_group = -(-cells // -(-cells // CELLS_PER_GROUP))  # all groups alike, so that no task is left for the end
+    group = np.minimum(starts[:-1], cells - 1) // per_group
     groups = np.concatenate([np.flatnonzero(np.diff(group, prepend=-1)), [len(center)]])
     return Lists(folder, centers[center], starts, groups)
 
 
-def _collect_group(folder: str, group: int, place: tuple[int, int], center: tuple[int, int]) -> None:
-    """Cells at some places of the order of lists, which belong to some centers, from all blocks."""
+def _collect_group(folder: str, group: int, place: tuple[int, int], center: tuple[int, int]) -> int:
+    """Write the cells at some places of the order of lists, which belong to some centers; gives their sum."""
     first, stop = place
     offsets = read_array(folder, "offsets", start=center[0], stop=center[1] + 1)
     before = offsets[:-1].sum(axis=1)
@@ -330,3 +346,4 @@ def _collect_group(folder: str, group: int, place: tuple[int, int], center: tupl
         before += here
     write_array(folder, f"points-{group}", points)
     write_array(folder, f"cells-{group}", cells)
+    return _sum_of(points, cells)

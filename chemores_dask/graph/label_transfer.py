@@ -25,6 +25,7 @@ from chemores_dask.graph.label_densities import (
     with_limits,
 )
 from chemores_dask.graph.label_votes import learn_votes
+from chemores_dask.memory import plan_tasks, threads
 from chemores_dask.randomness import cell_uniforms
 from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.stream import compute
@@ -34,6 +35,14 @@ ALGORITHM_REVISION = 1
 CALLER = "label_transfer"
 METHODS = ("neighbors", "centroids", "classifier")
 UNASSIGNED = "unassigned"
+REFERENCE_COPIES = 3
+"""The blocks as they are read, put together, and in their lists."""
+
+BLOCK_COPIES, LABEL_COPIES, DENSITY_COPIES, KEPT_NUMBERS = 4, 3, 4, 5
+"""What a task holds of its block, as float64 numbers; of every label; and what is kept of every cell."""
+
+FLOAT32, FLOAT64 = 4, 8
+
 ASKED_CELLS = 512
 """Cells of the query on which the search among the reference is measured."""
 
@@ -146,6 +155,8 @@ def label_transfer(
         If there are no cells, fewer than two labels, components that differ between query and reference, or numbers that are not finite.
     ParameterError
         If a parameter is out of its range.
+    BlockTooLargeError
+        If the reference and the tasks do not fit into the budget of memory.
 
     Notes
     -----
@@ -170,6 +181,7 @@ def label_transfer(
     names, codes = _coded(labels, known)
     blocks = embedding_blocks(query)
     model = _learned(method, embedding_blocks(known), codes, blocks, labels=len(names), options=options, seed=seed)
+    _plan_memory(method, blocks, known, labels=len(names))
     limits = Assignment(minimum_confidence, options.maximum_distance)
     found, recall = compute(model.apply(limits, width=3), model.recall)
     code = found[:, 0].astype(np.int64)
@@ -299,6 +311,16 @@ def _shares(shares: Matrix, distance: Vector) -> Matrix:
     return shares
 
 
+def _plan_memory(method: str, blocks: da.Array, known: xr.DataArray, *, labels: int) -> None:
+    """Promise what the reference takes where it is held, a block of the query in each task, and what is kept of every cell."""
+    components = blocks.shape[1]
+    held = REFERENCE_COPIES * FLOAT32 * known.size if method == "neighbors" else 0
+    densities = DENSITY_COPIES * FLOAT64 * labels * components**2
+    task = max(blocks.chunks[0]) * (FLOAT64 * (BLOCK_COPIES * components + LABEL_COPIES * labels))
+    kept = KEPT_NUMBERS * FLOAT64 * (len(blocks) + known.sizes[CELL])
+    plan_tasks(task, caller=CALLER, tasks=min(blocks.numblocks[0], threads()), kept_bytes=held + densities + kept)
+
+
 def _check_components(query: xr.DataArray, known: xr.DataArray) -> None:
     if not query.sizes[CELL]:
         message = f"{CALLER} needs cells. The query has none; check what was kept."
@@ -332,7 +354,7 @@ def _coded(labels: xr.DataArray, known: xr.DataArray) -> tuple[Vector, Vector]:
             f"have: {listed(sorted(set(values[present])))}; label more cells."
         )
         raise InputError(message)
-    codes = np.full(len(values), -1, dtype=np.int64)
+    codes = np.full(len(values), -1, dtype=np.int32)
     names, codes[present] = np.unique(values[present].astype(str), return_inverse=True)
     return names, codes
 

@@ -16,7 +16,7 @@ from chemores_dask.graph.label_densities import (
     with_limits,
 )
 from chemores_dask.graph.label_limits import in_limits, limits_of
-from chemores_dask.graph.reference_index import ReferenceIndex, build_index, with_recall
+from chemores_dask.graph.reference_index import ROWS_AT_ONCE, ReferenceIndex, build_index, with_recall
 from chemores_dask.kernels.blas_threads import single_blas_thread
 from chemores_dask.randomness import cell_uniforms
 
@@ -55,6 +55,14 @@ class NeighborVotes:
 
     def __call__(self, block: Matrix) -> tuple[Matrix, Vector]:
         """Shares of the labels for every cell, and its distance in limits of the label with the largest share: the larger one of two."""
+        shares = np.empty((len(block), len(self.limits)))
+        away = np.empty(len(block))
+        for first in range(0, len(block), ROWS_AT_ONCE):
+            rows = slice(first, first + ROWS_AT_ONCE)
+            shares[rows], away[rows] = self._some(block[rows])
+        return shares, away
+
+    def _some(self, block: Matrix) -> tuple[Matrix, Vector]:
         with single_blas_thread():
             index, distance = self.index.search(block, neighbors=self.neighbors)
         shares = vote_shares(self.codes[index], distance, labels=len(self.limits))

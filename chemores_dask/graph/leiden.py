@@ -164,7 +164,13 @@ def leiden(
     Passes over the counts: 0. Runs in the process of the caller, as one piece of work: the same seed gives the same bits on any number of
     threads and workers.
 
-    Cells without edges are clusters of their own, as are all cells where the graph has no edges. Clusters are connected.
+    Cells without edges are clusters of their own, as are all cells where the graph has no edges. Through micro-clusters, clusters are
+    connected for certain; on the whole graph they are as igraph leaves them.
+
+    A rare state is found where the components separate it. Of simulated cells (2,000 counts, 20 components, 15 neighbors) a state of 0.5 %,
+    30 cells of 6,000, that differs from the largest one in 50 genes five-fold, is found whole and pure at resolutions from 0.5 to 2; at
+    four-fold about 25 of the 30 are found from resolution 1 on; at three-fold no component holds it, and no resolution helps. It needs more
+    cells than a cell has neighbors. Modularity looks at shares of the graph, so the number of all cells does not matter.
 
     Memory beside the graph (8 bytes an edge in either direction): about 240 bytes an edge for the whole graph and 100 through
     micro-clusters, each edge counted once, and 200 a cell.
@@ -234,7 +240,9 @@ def check_cells_there(matrix: sp.csr_matrix, *, caller: str) -> None:
         raise InputError(message)
 
 
-def chosen_route(matrix: sp.csr_matrix, settings: LeidenSettings, *, caller: str, tasks: int = 1) -> str:
+def chosen_route(
+    matrix: sp.csr_matrix, settings: LeidenSettings, *, caller: str, tasks: int = 1, copies: int = 0
+) -> str:
     """Decide what the algorithm runs on, and promise the memory for it.
 
     Parameters
@@ -247,6 +255,8 @@ def chosen_route(matrix: sp.csr_matrix, settings: LeidenSettings, *, caller: str
         The analysis, for messages.
     tasks
         Clusterings that run side by side.
+    copies
+        Copies of the graph that each of them holds.
 
     Returns
     -------
@@ -258,10 +268,8 @@ def chosen_route(matrix: sp.csr_matrix, settings: LeidenSettings, *, caller: str
         If it does not fit into the budget.
     """
     edges, cells = matrix.nnz // 2, matrix.shape[0]
-    sizes = {
-        WHOLE: edges * WHOLE_EDGE_BYTES + cells * CELL_BYTES,
-        MICRO: edges * MICRO_EDGE_BYTES + cells * CELL_BYTES,
-    }
+    held = cells * CELL_BYTES + copies * sum(part.nbytes for part in (matrix.indptr, matrix.indices, matrix.data))
+    sizes = {WHOLE: held + edges * WHOLE_EDGE_BYTES, MICRO: held + edges * MICRO_EDGE_BYTES}
     chosen = settings.route
     if chosen == AUTO:
         chosen = WHOLE if edges <= WHOLE_EDGES and sizes[WHOLE] <= _room() else MICRO

@@ -52,6 +52,9 @@ METHODS = ("auto", "exact", "lists")
 EXACT_UP_TO = 20_000
 """Cells up to which all pairs take about a second on two cores: half a second more than lists, for all of the neighbors."""
 
+FEW = 2**19
+"""Fewer cells than these are cut into smaller blocks, so that there is work for some workers."""
+
 COPIES_IN_TASK = 5
 """Blocks of float32 that a task holds at its peak: as it came (float64), as float32, and in the order of lists."""
 
@@ -174,7 +177,8 @@ def neighbors(
     check_whole(seed, parameter="seed", caller="neighbors")
     scores = embedding_of(cells, embedding=embedding, caller="neighbors")
     _check_cells(scores.sizes["cell"], neighbors)
-    blocks = embedding_blocks(scores)
+    few = scores.sizes["cell"] < FEW
+    blocks = embedding_blocks(scores, rows_per_block=ROWS_PER_BLOCK // 4 if few else ROWS_PER_BLOCK)
     _plan_memory(blocks, neighbors)
     exact = method == "exact" or (method == "auto" and len(blocks) <= EXACT_UP_TO)
     with array_folder("neighbors") as folder:

@@ -49,10 +49,12 @@ def first_wrong_cell(index: Matrix, distance: Matrix) -> tuple[int, int]:
 @jit
 def weight_towards(index: Matrix, weight: Matrix, cell: int, neighbor: int) -> float:
     """The weight from one cell to another, 0 where the other is not among its neighbors."""
+    found: float = weight.dtype.type(0)
     for column in range(index.shape[1]):
         if index[cell, column] == neighbor:
-            return weight[cell, column]
-    return weight.dtype.type(0)
+            found = weight[cell, column]
+            break
+    return found
 
 
 @jit

@@ -147,6 +147,7 @@ def move_cells(
     """
     a, b = curve
     number = np.uint64(len(landmarks))
+    standing = coordinates[landmarks]  # together, so that they stay in the cache
     for row in range(len(offset) - 1):
         cell = start + row
         own = np.uint64(bits_at(key, np.uint64(cell + 1)))
@@ -168,11 +169,11 @@ def move_cells(
                 upward += step * cut(pull * up)
             for _ in range(pushes):
                 draw += 1
-                other = landmarks[np.int64(np.uint64(bits_at(own, np.uint64(draw))) % number)]
-                right = across - coordinates[other, 0]
-                up = upward - coordinates[other, 1]
+                pusher = np.int64(np.uint64(bits_at(own, np.uint64(draw))) % number)
+                right = across - standing[pusher, 0]
+                up = upward - standing[pusher, 1]
                 square = right * right + up * up
-                if square > 0.0 and other != cell:
+                if square > 0.0 and landmarks[pusher] != cell:
                     push = 2.0 * b / ((NEAR + square) * (a * square**b + 1.0))
                     across += step * cut(push * right)
                     upward += step * cut(push * up)

@@ -50,19 +50,19 @@ def local_inverse_simpson(
     if neighbors < 1:
         return indices
     entropy = math.log(max(min(perplexity, neighbors / NEIGHBORS_PER_PERPLEXITY), 1.0))
+    centered = np.ascontiguousarray(points - points.mean(axis=0), dtype=np.float32)
     for start in range(0, cells, TILE_ROWS):
         rows = slice(start, min(start + TILE_ROWS, cells))
-        nearest, distances = _nearest(points, rows, neighbors)
+        nearest, distances = _nearest(points, centered, rows, neighbors)
         for own, count, index in zip(codes, labels, indices, strict=True):
             inverse_simpson(distances, own[nearest], count, entropy, index[rows])
     return indices
 
 
-def _nearest(points: Matrix, rows: slice, neighbors: int) -> tuple[Matrix, Matrix]:
+def _nearest(points: Matrix, centered: Matrix, rows: slice, neighbors: int) -> tuple[Matrix, Matrix]:
     """Nearest other cells of some cells, in any order, and their distances."""
     # Candidates by single precision, which is twice as fast; distances of those that are kept from differences, which loses no digits.
-    values = np.ascontiguousarray(points - points.mean(axis=0), dtype=np.float32)
-    distances = (values**2).sum(axis=1)[None, :] - 2.0 * (values[rows] @ values.T)
+    distances = (centered**2).sum(axis=1)[None, :] - 2.0 * (centered[rows] @ centered.T)
     own = np.arange(rows.start, rows.stop)
     distances[own - rows.start, own] = np.inf
     nearest = np.argpartition(distances, neighbors - 1, axis=1)[:, :neighbors]

@@ -77,8 +77,9 @@ def adjusted_rand(overlaps: Overlaps) -> float:
     -------
     At most 1; also 1 where both partitions are one cluster, or both all cells alone.
     """
-    sums = (_pairs(cells).sum() for cells in (overlaps.both, overlaps.first_cells, overlaps.second_cells))
-    return float(_beyond_chance(*sums, int(overlaps.both.sum())))
+    parts = (overlaps.both, overlaps.first_cells, overlaps.second_cells)
+    together, first, second = (_pairs(cells).sum() for cells in parts)
+    return float(_beyond_chance(together, first, second, int(overlaps.both.sum())))
 
 
 def cluster_agreement(overlaps: Overlaps) -> tuple[Vector, Vector]:
@@ -119,7 +120,7 @@ def _pairs(cells: Vector) -> Vector:
 
 
 def _beyond_chance(together: Vector, first: Vector, second: Vector, cells: int) -> Vector:
-    expected = first * second / max(_pairs(np.int64(cells)), 1.0)
+    expected = first * second / max(cells * (cells - 1.0) / 2.0, 1.0)
     room = (first + second) / 2.0 - expected
     # Without room both partitions are one cluster, or both all cells alone: they agree.
     return np.where(room > 0, (together - expected) / np.where(room > 0, room, 1.0), 1.0)

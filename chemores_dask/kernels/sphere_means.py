@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
 
 from chemores_dask.aliases import Matrix, Seed, Vector
 from chemores_dask.kernels.soft_clusters import unit_rows
@@ -40,8 +41,8 @@ def sphere_means(rows: Matrix, *, clusters: int, seed: Seed) -> Matrix:
         if np.array_equal(found, nearest):
             break
         nearest = found
-        sums = np.zeros(centers.shape)
-        np.add.at(sums, nearest, units)
+        members = sp.csr_matrix((np.ones(len(units)), nearest, np.arange(len(units) + 1)), shape=(len(units), clusters))
+        sums: Matrix = members.T @ units
         # A center that lost all its cells stays where it was.
         kept = np.bincount(nearest, minlength=clusters) == 0
         unit_rows(sums, sums)

@@ -98,7 +98,10 @@ def check_sections(sections: Sequence[Section], *, analyses: Mapping[str, str]) 
 
 def _parts(record: RunRecord, results: Mapping[str, xr.Dataset]) -> list[Part]:
     pictures = _Pictures(results)
-    parts = [("What was done", _summary(record, results)), ("Claims", _claims(record.claims, pictures, claims_sentence(record)))]
+    parts = [
+        ("What was done", _summary(record, results)),
+        ("Claims", _claims(record.claims, pictures, claims_sentence(record))),
+    ]
     for section in record.sections:
         try:
             parts.append((section.title, _section(section, pictures)))

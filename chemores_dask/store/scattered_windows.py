@@ -74,22 +74,21 @@ def read_windows(folders: Sequence[Path], starts: Vector, stops: Vector, *, dama
             _read_one_by_one(folder, starts, stops, answer, damage)
         else:
             parts += [_FilePart(files, pieces, answer, damage) for pieces in _cut(files, starts, stops, targets)]
-    tasks = [dask.delayed(_fill_in, pure=False)(_Parts(parts[first::TASKS])) for first in range(min(TASKS, len(parts)))]
+    tasks = [dask.delayed(_Task(parts[first::TASKS]), pure=False)() for first in range(min(TASKS, len(parts)))]
     # The answer lies in the memory of this process, so its threads fill it, whatever cluster there is.
     dask.compute(*tasks, scheduler="threads")
     return answers
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What one task fills in; not a list, which Dask would look through for lazy values."""
+class _Task:
+    """Fills in what some files give; neither list nor dataclass, which Dask would look through for lazy values."""
 
-    parts: Sequence[_FilePart]
+    def __init__(self, parts: Sequence[_FilePart]) -> None:
+        self._parts = parts
 
-
-def _fill_in(task: _Parts) -> None:
-    for part in task.parts:
-        part()
+    def __call__(self) -> None:
+        for part in self._parts:
+            part()
 
 
 class _FilePart:

@@ -1,12 +1,14 @@
 """Arrays in files of a folder that all workers see, for analyses that take several turns over the same numbers.
 
-One task writes one whole file under another name and then renames it. A file is read whole, or some of its rows; the folder goes when the
-analysis is through.
+One task writes one whole file under another name and then renames it. A file is read whole, which is held against the checksum at its end,
+or some of its rows; the folder goes when the analysis is through.
 """
 
 from __future__ import annotations
 
 import shutil
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from chemores_dask.metering import STAGED_BYTES_READ, STAGED_BYTES_WRITTEN, byte
 from chemores_dask.stream.staging import folder_for_files
 
 SUFFIX = ".npy"
+CHECKSUM = struct.Struct("<I")
 
 
 @contextmanager
@@ -68,9 +71,11 @@ def write_array(folder: str, name: str, array: np.ndarray) -> None:
     """
     file = Path(folder) / f"{name}{SUFFIX}"
     beside = file.with_name(f"{file.name}.{uuid4().hex}.partial")
+    content = np.ascontiguousarray(array)
     try:
         with beside.open("wb") as stream:
-            np.lib.format.write_array(stream, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+            np.lib.format.write_array(stream, content, version=(1, 0), allow_pickle=False)
+            stream.write(CHECKSUM.pack(zlib.crc32(_bytes_of(content))))
         beside.replace(file)
     except OSError as error:
         beside.unlink(missing_ok=True)
@@ -95,7 +100,7 @@ def read_array(folder: str, name: str, *, start: int = 0, stop: int | None = Non
     Raises
     ------
     ChecksumError
-        If the file is not there, or is shorter than its header says.
+        If the file is not there, is shorter than its header says, or (where it is read whole) does not have its checksum.
     """
     with ArrayFile(folder, name) as file:
         return file.rows(start, file.shape[0] if stop is None else stop)
@@ -105,6 +110,10 @@ def remove_arrays(folder: str, start: str) -> None:
     """Remove all arrays whose names start so, to make room."""
     for file in Path(folder).glob(f"{start}*{SUFFIX}"):
         file.unlink(missing_ok=True)
+
+
+def _bytes_of(array: np.ndarray) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
 
 
 class ArrayFile:
@@ -148,14 +157,21 @@ class ArrayFile:
         Returns
         -------
         An array of its own.
+
+        Raises
+        ------
+        ChecksumError
+            If bytes are missing, or all rows are read and are not those that were written.
         """
         found = np.empty((max(stop - start, 0), *self.shape[1:]), dtype=self.dtype)
         if not found.nbytes:
             return found
         self._stream.seek(self._begin + start * self._row_bytes)
-        read = self._stream.readinto(found.reshape(-1).view(np.uint8).data)
+        read = self._stream.readinto(_bytes_of(found))
         if read != found.nbytes:
             raise ChecksumError(self._damage(f"{read} of {found.nbytes} bytes are there"))
+        if len(found) == self.shape[0] and self._stream.read() != CHECKSUM.pack(zlib.crc32(_bytes_of(found))):
+            raise ChecksumError(self._damage("it fails its checksum"))
         count(**{STAGED_BYTES_READ: found.nbytes})
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import add
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import dask.array as da
 import numpy as np
@@ -40,9 +40,6 @@ class Summable(Protocol):
         """The kernel that takes a whole block and multiplies what this kernel gives with weights, to the bit."""
 
 
-Kernel = TypeVar("Kernel")
-
-
 def select_columns(rows: Rows, positions: Vector) -> Rows:
     """Some columns of rows, lazily.
 
@@ -63,8 +60,11 @@ def select_columns(rows: Rows, positions: Vector) -> Rows:
     if positions.shape != (rows.shape[1],):
         message = f"Positions must have one entry for each of the {rows.shape[1]} columns. Got shape {positions.shape}."
         raise ParameterError(message)
-    source, kernel = _below(rows, Selectable)
-    chosen = ChosenColumns(positions) if kernel is None else kernel.select(positions)
+    below, kernel = _below(rows)
+    source: Rows = rows
+    chosen: Callable[[Block, Columns], Block] = ChosenColumns(positions)
+    if isinstance(kernel, Selectable):
+        source, chosen = below, kernel.select(positions)
     width = chosen_width(positions)
     dtype = block_dtype(rows.dtype)
     return da.map_blocks(
@@ -92,8 +92,11 @@ def sum_columns(rows: Rows) -> Delayed:
     -------
     Delayed vector: one sum per column in float64, and the number of rows.
     """
-    source, kernel = _below(rows, Summable)
-    block = ColumnSumsBlock() if kernel is None else kernel.column_sums()
+    below, kernel = _below(rows)
+    source: Rows = rows
+    block: Callable[[Block, Columns], Vector] = ColumnSumsBlock()
+    if isinstance(kernel, Summable):
+        source, block = below, kernel.column_sums()
     return reduce_rows(source, Reduction(block=block, merge=add))
 
 
@@ -114,19 +117,23 @@ def weigh_columns(rows: Rows, weights: sp.csr_matrix) -> da.Array:
     -------
     Dense rows by sums, float64.
     """
-    source, kernel = _below(rows, Summable)
+    below, kernel = _below(rows)
     weighted = WeightedSumsBlock.from_matrix(weights)
-    block = weighted if kernel is None else kernel.weighted_sums(weighted)
+    source: Rows = rows
+    block: Callable[[Block, Columns], Matrix] = weighted
+    if isinstance(kernel, Summable):
+        source, block = below, kernel.weighted_sums(weighted)
     return map_rows(source, block, width=weighted.width, dtype=np.float64)
 
 
-def _below(rows: Rows, offer: type[Kernel]) -> tuple[Rows, Kernel | None]:
+def _below(rows: Rows) -> tuple[Rows, Any]:
+    """What the last mapping was given and its kernel, if there is one that takes rows alone."""
     layer = rows.dask.layers.get(rows.name)
     if not isinstance(layer, Blockwise) or len(layer.indices) != 1:
         return rows, None
     function, kernel = _called(layer.task)
     ((name, _),) = layer.indices
-    if function is not call_with_columns or not isinstance(kernel, offer) or name not in rows.dask.layers:
+    if function is not call_with_columns or name not in rows.dask.layers:
         return rows, None
     # A kernel of rows keeps blocks and columns; only the type below it is not known here, and nothing asks for it.
     return da.Array(rows.dask, name, chunks=rows.chunks, dtype=rows.dtype, meta=rows._meta), kernel

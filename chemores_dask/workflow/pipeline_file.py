@@ -170,7 +170,7 @@ def _view(table: TomlTable) -> View:
     where = {column: _values(table.table("where"), column) for column in table.table("where").values}
     by_gene = "by" in table.values
     if [keep is None, normalize is None, not where, not by_gene].count(False) != 1:
-        table.fail("keep", expected="or 'where', 'normalize' or 'by' must be given, and only one of them")
+        table.fail("keep", expected="or 'where', 'by' or 'normalize' must be given, and only one of them")
     if by_gene and table.text("by") != GENE:
         table.fail("by", expected='must be "gene"', found=table.text("by"))
     if normalize is not None and not normalize > 0:

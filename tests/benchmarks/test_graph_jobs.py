@@ -18,6 +18,7 @@ def test_graph_jobs__cover_what_must_be_reached():
     for key in (
         "neighbors.ours@5000000", "neighbors.one_worker@1000000", "neighbors.two_workers@1000000", "harmony.ours@1000000",
         "harmony.harmonypy@100000", "leiden.ours@1000000", "leiden.leidenalg@1000000", "umap.ours@1000000", "umap.full@100000",
+        "umap.full_of_some@100000", "leiden.whole@100000",
         "markers.exact@1000000", "markers.histogram@1000000", "markers.scanpy@100000", "diffusion.ours@1000000",
     ):  # fmt: skip
         assert key in found

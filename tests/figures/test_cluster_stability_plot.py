@@ -30,7 +30,7 @@ def test_cluster_stability_plot__sorts_clusters_by_size_and_draws_the_largest():
     assert len(dots.get_xdata()) == SHOWN
     expected = result["stability_cluster_rand"].sel(draw="other seed").values[::-1][:SHOWN]
     assert np.array_equal(dots.get_xdata(), expected)
-    assert f"The {SHOWN} largest of {SHOWN + 5} clusters" in said(figure)
+    assert f"The {SHOWN} largest of {SHOWN + 5} clusters" in said(figure).replace("\n", " ")
 
 
 def test_cluster_stability_plot__says_where_nothing_was_drawn():

@@ -57,6 +57,14 @@ def test_label_groups__leaves_out_groups_that_lie_everywhere():
     assert label_groups(group_axes(points), list("abc"), points=points, codes=codes) == []
 
 
+def test_label_groups__leaves_out_groups_in_several_places():
+    draws = np.random.default_rng(0)
+    places = np.array([[0, 0], [9, 0], [0, 9], [9, 9], [4.5, 4.5]])
+    points = np.vstack([draws.normal(place, 0.3, size=(40, 2)) for place in places])
+    codes = np.repeat([0, 1, 0, 1, 0], 40)
+    assert label_groups(group_axes(points), ["a", "b"], points=points, codes=codes) == []
+
+
 def test_label_groups__moves_a_name_aside_rather_than_over_another():
     places = np.array([[0.0, 0.0], [0.06, 0.0]])
     points = np.vstack(

@@ -43,7 +43,8 @@ def groups(sizes, *, inside=0.3, across=0.01, seed=0):
 
 def cliques(sizes):
     """Cells that are all joined within their clique, and to no others."""
-    return sp.block_diag([np.ones((size, size)) - np.eye(size) for size in sizes], format="csr", dtype=np.float32)
+    parts = [sp.csr_matrix(np.ones((size, size)) - np.eye(size)) for size in sizes]
+    return sp.block_diag(parts, format="csr", dtype=np.float32)
 
 
 def neighbor_graph(points, neighbors=15):

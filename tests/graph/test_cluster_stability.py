@@ -126,7 +126,11 @@ def test_cluster_stability__refuses_what_cannot_be():
         cluster_stability(dataset_of(sp.csr_matrix((0, 0))), seed=1)
     with pytest.raises(MissingVariableError, match="connectivity_index"):
         cluster_stability(graph.drop_vars("connectivity_index"), seed=1)
-    for clusters in (np.zeros(5, dtype=int), xr.DataArray(np.zeros(5), dims="cell"), xr.DataArray([0] * 5, dims="gene")):
+    for clusters in (
+        np.zeros(5, dtype=int),
+        xr.DataArray(np.zeros(5), dims="cell"),
+        xr.DataArray([0] * 5, dims="gene"),
+    ):
         with pytest.raises(InputError, match="hold whole numbers"):
             cluster_stability(graph, clusters=clusters, seed=1)
     with pytest.raises(InputError, match="5 cells of the graph"):

@@ -17,6 +17,7 @@ from distributed import Client, LocalCluster
 
 from chemores_dask.errors import (
     AliasedBatchWarning,
+    BlockTooLargeError,
     ConvergenceWarning,
     InputError,
     MissingVariableError,
@@ -25,6 +26,7 @@ from chemores_dask.errors import (
 from chemores_dask.graph import harmony as room
 from chemores_dask.graph.harmony import harmony
 from chemores_dask.graph.harmony_settings import HarmonySettings
+from chemores_dask.memory import memory_budget
 from chemores_dask.stream.staging import staging_folder
 
 CELLS, COMPONENTS = 3000, 12
@@ -265,6 +267,14 @@ def test_harmony__bears_as_many_clusters_as_cells():
     assert np.isfinite(found["harmony_scores"].values).all()
     with pytest.raises(ParameterError, match=r"must not exceed the number of cells\. Got 21 for 20 cells"):
         harmony(planted(20), batch="batch", clusters=21, seed=1)
+
+
+def test_harmony__is_held_to_the_budget_of_memory():
+    with memory_budget("1MB"), pytest.raises(BlockTooLargeError, match="harmony must fit into the budget of memory"):
+        harmony(planted(100), batch="batch", seed=1)
+    with memory_budget("100GB") as budget:
+        harmony(planted(100), batch="batch", seed=1)
+    assert budget.promised_bytes > 0
 
 
 def test_harmony__warns_where_the_objective_still_falls():

@@ -6,7 +6,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from chemores_dask.errors import InputError
+from chemores_dask.errors import ChecksumError, InputError
 from chemores_dask.graph import inverted_lists
 from chemores_dask.graph.inverted_lists import (
     ChosenRows,
@@ -91,6 +91,22 @@ def test_sort_into_lists__cuts_lists_that_are_far_too_long(tmp_path, monkeypatch
     for some, cells in found:
         assert np.array_equal(some, points[cells])
     assert np.array_equal(lists.centers[0], lists.centers[1])
+
+
+def test_sort_into_lists__notices_a_flipped_byte(tmp_path, monkeypatch):
+    write = inverted_lists.write_array
+
+    def damage(folder, name, array):
+        write(folder, name, array)
+        if name == "sorted-points-2":
+            file = tmp_path / f"{name}.npy"
+            content = bytearray(file.read_bytes())
+            content[-100] ^= 4
+            file.write_bytes(content)
+
+    monkeypatch.setattr(inverted_lists, "write_array", damage)
+    with pytest.raises(ChecksumError, match="as they were written"):
+        sorted_lists(drawn(), tmp_path, drawn()[:9])
 
 
 def test_sort_into_lists__finds_exact_neighbors_on_the_way(tmp_path):

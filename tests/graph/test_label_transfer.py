@@ -8,8 +8,9 @@ import pytest
 import xarray as xr
 from sklearn.neighbors import KNeighborsClassifier
 
-from chemores_dask.errors import InputError, ParameterError
+from chemores_dask.errors import BlockTooLargeError, InputError, ParameterError
 from chemores_dask.graph.label_transfer import METHODS, Assignment, TransferOptions, label_transfer
+from chemores_dask.memory import memory_budget
 
 KINDS = np.array(["beta", "delta", "gamma", "alpha"])
 CENTERS = np.random.default_rng(3).normal(size=(4, 8)) * 4
@@ -164,6 +165,14 @@ def test_label_transfer__refuses_what_cannot_be_used(query, reference, labels, c
 def test_label_transfer__refuses_parameters_out_of_range(query, reference, labels, options):
     with pytest.raises(ParameterError, match=r"parameter of label_transfer must be"):
         label_transfer(query, reference=reference, labels=labels, **{"seed": 1, **options})
+
+
+def test_label_transfer__refuses_what_does_not_fit_into_the_budget(query, reference, labels):
+    with memory_budget("50MB"), pytest.raises(BlockTooLargeError, match=r"label_transfer must fit into the budget"):
+        transfer(query, reference, labels)
+    with memory_budget("8GB") as budget:
+        transfer(query, reference, labels)
+    assert budget.promised_bytes > 0
 
 
 @pytest.mark.parametrize("options", [{"neighbors": 0}, {"neighbors": 2.5}, {"maximum_distance": -1.0}])

@@ -86,7 +86,11 @@ def test_leiden__is_as_good_as_leidenalg(route, objective, resolution):
     settings = LeidenSettings(resolution, objective)
     expected = quality_of(matrix, np.asarray(peer.membership, dtype=np.int32), settings)
     found = [
-        float(leiden(dataset_of(matrix), route=route, resolution=resolution, objective=objective, seed=seed)["leiden_quality"])
+        float(
+            leiden(dataset_of(matrix), route=route, resolution=resolution, objective=objective, seed=seed)[
+                "leiden_quality"
+            ]
+        )
         for seed in range(3)
     ]
     assert min(found) >= 0.99 * expected

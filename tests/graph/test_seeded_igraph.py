@@ -21,9 +21,7 @@ def edges():
 
 
 def clusters(edges, *, seed, iterations=2, resolution=0.1):
-    return igraph_clusters(
-        *edges, node_weight=np.ones(120), resolution=resolution, iterations=iterations, seed=seed
-    )
+    return igraph_clusters(*edges, node_weight=np.ones(120), resolution=resolution, iterations=iterations, seed=seed)
 
 
 def test_igraph_clusters__belong_to_the_seed(edges):

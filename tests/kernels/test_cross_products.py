@@ -14,7 +14,9 @@ from chemores_dask.kernels.cross_products import (
     CrossProductBlock,
     ProjectionBlock,
     WeightedSumsBlock,
+    add_columns,
     as_matrix,
+    column_sums,
     merge_cross_products,
     multiply_rows,
 )
@@ -100,3 +102,13 @@ def test_as_matrix__keeps_matrices_and_lifts_vectors():
     assert as_matrix(np.zeros(3)).shape == (3, 1)
     assert as_matrix(np.zeros(0)).shape == (0, 1)
     assert as_matrix(np.zeros((3, 2))).shape == (3, 2)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.bool_])
+def test_column_sums__have_the_bits_of_adding_row_by_row(rows, dtype):
+    typed = rows.astype(dtype)
+    expected = np.bincount(typed.indices, weights=typed.data, minlength=150)
+    np.testing.assert_array_equal(column_sums(typed), expected)
+    plain = np.zeros(150)
+    add_columns.python(typed.indices, typed.data.astype(np.float64), plain)
+    np.testing.assert_array_equal(plain, expected)

@@ -18,7 +18,15 @@ from chemores_dask.kernels.local_moving import (
     weigh_clusters,
 )
 
-TWINS = ("move_nodes", "weigh_clusters", "best_cluster", "connected_parts", "join_clusters", "strengths", "inner_weights")
+TWINS = (
+    "move_nodes",
+    "weigh_clusters",
+    "best_cluster",
+    "connected_parts",
+    "join_clusters",
+    "strengths",
+    "inner_weights",
+)
 
 
 @pytest.fixture(params=["compiled", "plain"])
@@ -36,7 +44,9 @@ def random_graph(nodes=40, edges=120, seed=0):
     rng = np.random.default_rng(seed)
     first, second = rng.integers(nodes, size=(2, edges))
     weight = rng.uniform(0.1, 1.0, edges).astype(np.float32)
-    upper = sp.coo_matrix((weight, (np.minimum(first, second), np.maximum(first, second))), shape=(nodes, nodes)).tocsr()
+    upper = sp.coo_matrix(
+        (weight, (np.minimum(first, second), np.maximum(first, second))), shape=(nodes, nodes)
+    ).tocsr()
     upper.setdiag(0)
     upper.eliminate_zeros()
     return sp.csr_matrix(upper + upper.T)

@@ -34,7 +34,9 @@ def test_adjusted_rand__equals_scikit_learn(seed, first, second):
 def test_adjusted_rand__is_exact_for_a_million_cells():
     one, other = drawn(1_000_000, 50, 1), drawn(1_000_000, 50, 2)
     mixed = np.where(np.arange(1_000_000) % 3 == 0, one, other)
-    assert adjusted_rand(overlaps_of(one, mixed, clusters=50)) == pytest.approx(adjusted_rand_score(one, mixed), rel=1e-9)
+    assert adjusted_rand(overlaps_of(one, mixed, clusters=50)) == pytest.approx(
+        adjusted_rand_score(one, mixed), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("cells", [1, 2, 7])

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from chemores_dask.errors import CountsError
 from chemores_dask.kernels import row_totals
 from chemores_dask.kernels.count_walk import Wanted, walk_counts
-from chemores_dask.kernels.row_totals import log_scaled_rows, walked_totals
+from chemores_dask.kernels.cross_products import ColumnSumsBlock, WeightedSumsBlock
+from chemores_dask.kernels.row_totals import LogScaledSums, LogScaledWeightedSums, log_scaled_rows, walked_totals
 
 
 def counts(*, cells=40, genes=30, seed=0, dtype=np.int32):
@@ -64,3 +66,54 @@ def test_log_scale__plain_and_compiled_agree():
     row_totals.log_scale(block.data, block.indptr, 1e4, compiled)
     row_totals.log_scale.python(block.data, block.indptr, 1e4, plain)
     np.testing.assert_allclose(compiled, plain, rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float64])
+def test_log_scaled_sums__have_the_bits_of_scaling_first(dtype):
+    block = counts(seed=6, dtype=dtype)
+    before = block.copy()
+    sums = LogScaledSums(1e4)(block, {})
+    np.testing.assert_array_equal(sums, ColumnSumsBlock()(log_scaled_rows(block, 1e4), {}))
+    assert (block != before).nnz == 0
+    assert LogScaledSums(1e4)(block[:0], {}).tolist() == [0.0] * 31
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float64])
+def test_log_scaled_weighted_sums__have_the_bits_of_scaling_first(dtype):
+    block = counts(seed=7, dtype=dtype)
+    chosen = sp.random_array((30, 3), density=0.4, rng=np.random.default_rng(1), format="csr")
+    weighted = WeightedSumsBlock.from_matrix(sp.csr_matrix(chosen))
+    found = LogScaledWeightedSums(1e4, weighted.weights, 3)(block, {})
+    np.testing.assert_array_equal(found, weighted(log_scaled_rows(block, 1e4), {}))
+    expected = log_scaled_rows(block, 1e4).astype(np.float64) @ chosen.toarray()
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    assert found.any()
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float64])
+def test_log_scaled_sums__refuse_what_is_no_count(dtype):
+    block = counts(dtype=dtype)
+    block.data[5] = -1
+    weights = WeightedSumsBlock.from_matrix(sp.csr_matrix(np.ones((30, 1)))).weights
+    for kernel in (LogScaledSums(1e4), LogScaledWeightedSums(1e4, weights, 1)):
+        with pytest.raises(CountsError, match="Found -1"):
+            kernel(block, {})
+
+
+def test_add_log_scaled__plain_and_compiled_agree():
+    block = counts(seed=8)
+    arrays = (block.data, block.indices, block.indptr, 1e4)
+    compiled, plain = np.zeros(30), np.zeros(30)
+    assert not row_totals.add_log_scaled(*arrays, compiled)
+    assert not row_totals.add_log_scaled.python(*arrays, plain)
+    np.testing.assert_allclose(compiled, plain, rtol=1e-7)
+
+
+def test_multiply_log_scaled__plain_and_compiled_agree():
+    block = counts(seed=9)
+    weights = WeightedSumsBlock.from_matrix(sp.csr_matrix(np.eye(30)[:, ::7])).weights
+    arrays = (block.data, block.indices, block.indptr, 1e4, weights)
+    compiled, plain = np.zeros((40, 5)), np.zeros((40, 5))
+    assert not row_totals.multiply_log_scaled(*arrays, compiled)
+    assert not row_totals.multiply_log_scaled.python(*arrays, plain)
+    np.testing.assert_allclose(compiled, plain, rtol=1e-7)

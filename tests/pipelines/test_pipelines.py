@@ -3,6 +3,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
@@ -118,3 +119,19 @@ def test_osteosarcoma__recovers_the_planted_outcome(tmp_path):
     assert abs(float(model["cox_model_coefficient"]) - design.resistance_hazard) < 3 * error
     assert float(results["survival_groups"]["cox_model_hazard_ratio"][0]) > 1
     assert float(results["survival_test"]["log_rank_p_value"]) < 0.05
+    assert_clusters_are_kinds(results, files)
+
+
+def assert_clusters_are_kinds(results, files):
+    """Most cells of every cluster are of one planted state, over all libraries; of so few cells rare states share a cluster."""
+    truth = pd.read_csv(files / "truth" / "cells.tsv.gz", sep="\t")
+    planted = pd.Series(truth["state"].to_numpy(), index=truth["sample"] + ":" + truth["barcode"])
+    cluster = results["clusters"]["cell_cluster"].to_series()
+    counts = pd.crosstab(cluster.to_numpy(), planted.reindex(cluster.index).to_numpy())
+    assert counts.max(axis=1).sum() > 0.8 * len(cluster)
+    assert float(results["neighbors"]["neighbor_recall"]) >= 0.95
+    mixing = [float(results["integrated"][f"harmony_mixing_{moment}"][0]) for moment in ("before", "after")]
+    assert mixing[1] > mixing[0]
+    assert int(results["cluster_cube"]["cube_cells"].sum()) == len(cluster)
+    assert results["markers"].sizes["group"] == counts.shape[0]
+    assert np.isfinite(results["map"]["umap_coordinates"].values).all()

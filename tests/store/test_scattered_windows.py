@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chemores_dask.errors import ChecksumError
+from chemores_dask.store import scattered_windows
 from chemores_dask.store.layout import plain_codecs
 from chemores_dask.store.scattered_windows import read_windows
 from tests.store.test_shard_reader import some_counts, write_array
@@ -50,3 +51,12 @@ def test_read_windows__names_the_damaged_file(tmp_path, ours):
     file.write_bytes(bytes(damaged))
     with pytest.raises(ChecksumError, match=rf"damaged: x \[{number}\]"):
         read_windows([folder], np.array([3, 32]), np.array([5, 40]), damage=nothing)
+
+
+def test_read_windows__gives_several_files_to_one_task(tmp_path, monkeypatch):
+    monkeypatch.setattr(scattered_windows, "TASKS", 2)
+    array = some_counts(240) + 1
+    folder = write_array(tmp_path / "x", array, chunk=8, shard=16)
+    starts = np.array([200, 3, 100, 40])
+    (found,) = read_windows([folder], starts, starts + 30, damage=nothing)
+    np.testing.assert_array_equal(found, np.concatenate([array[start : start + 30] for start in starts]))

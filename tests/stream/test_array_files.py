@@ -43,12 +43,23 @@ def test_read_array__names_a_file_that_is_not_whole(tmp_path):
         read_array(str(tmp_path), "some")
     write_array(str(tmp_path), "some", np.arange(1000))
     file = tmp_path / "some.npy"
-    file.write_bytes(file.read_bytes()[:-8])
+    file.write_bytes(file.read_bytes()[:-12])
     with pytest.raises(ChecksumError, match="7992 of 8000 bytes"):
         read_array(str(tmp_path), "some")
     file.write_bytes(b"something else")
     with pytest.raises(ChecksumError, match="cannot be read"):
         read_array(str(tmp_path), "some")
+
+
+def test_read_array__names_a_file_with_a_flipped_byte(tmp_path):
+    write_array(str(tmp_path), "some", np.arange(1000))
+    file = tmp_path / "some.npy"
+    content = bytearray(file.read_bytes())
+    content[-1000] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ChecksumError, match=r"some\.npy.*fails its checksum"):
+        read_array(str(tmp_path), "some")
+    assert read_array(str(tmp_path), "some", start=3, stop=5).tolist() == [3, 4]
 
 
 def test_write_array__says_where_there_is_no_room(tmp_path):

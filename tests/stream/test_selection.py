@@ -10,10 +10,11 @@ import scipy.sparse as sp
 
 from chemores_dask.errors import ParameterError
 from chemores_dask.kernels.chosen_columns import ChosenColumns, ChosenLogScale
+from chemores_dask.kernels.row_totals import LogScaledSums, LogScaledWeightedSums
 from chemores_dask.single_cell.normalize import log_normalize
 from chemores_dask.stream import as_rows, map_rows
 from chemores_dask.stream.rows import call_with_columns
-from chemores_dask.stream.selection import Selectable, select_columns
+from chemores_dask.stream.selection import Selectable, Summable, select_columns, sum_columns, weigh_columns
 
 POSITIONS = np.where(np.arange(30) % 4 == 1, np.arange(30) // 4, -1).astype(np.int32)
 CHOSEN = np.flatnonzero(POSITIONS >= 0)
@@ -106,3 +107,34 @@ def test_call_with_columns__is_what_mappings_call(counts):
     task = normalized.dask.layers[normalized.name].task
     assert task.func is call_with_columns
     assert isinstance(task.kwargs["function"], Selectable)
+
+
+def test_sum_columns__goes_below_the_normalization_and_has_its_bits(counts):
+    cells = log_normalize(anndata.AnnData(as_rows(counts, rows_per_block=7)))
+    assert isinstance(kernel_of(cells.X), Summable)
+    found = sum_columns(cells.X)
+    assert isinstance(found.states.reduction.block, LogScaledSums)
+    kept = as_rows(cells.X.compute(), rows_per_block=7)
+    np.testing.assert_array_equal(found.compute(), sum_columns(kept).compute())
+    assert found.compute()[-1] == 40
+
+
+def test_sum_columns__adds_up_whatever_the_rows_are(counts):
+    rows = map_rows(as_rows(counts, rows_per_block=7), doubled, dtype=np.int32)
+    np.testing.assert_array_equal(sum_columns(rows).compute()[:-1], 2 * counts.toarray().sum(axis=0))
+
+
+def test_weigh_columns__goes_below_the_normalization_and_has_its_bits(counts):
+    weights = sp.csr_matrix(np.random.default_rng(3).normal(size=(30, 2)) * (np.arange(30) % 3 == 0)[:, None])
+    cells = log_normalize(anndata.AnnData(as_rows(counts, rows_per_block=7)))
+    found = weigh_columns(cells.X, weights)
+    assert isinstance(kernel_of(found), LogScaledWeightedSums)
+    assert found.chunks == ((7, 7, 7, 7, 7, 5), (2,))
+    kept = as_rows(cells.X.compute(), rows_per_block=7)
+    np.testing.assert_array_equal(found.compute(), weigh_columns(kept, weights).compute())
+    np.testing.assert_allclose(found.compute(), cells.X.compute() @ weights.toarray(), rtol=1e-6)
+
+
+def test_weigh_columns__multiplies_whatever_the_rows_are(counts):
+    rows = map_rows(as_rows(counts, rows_per_block=7), doubled, dtype=np.int32)
+    np.testing.assert_array_equal(weigh_columns(rows, sp.csr_matrix(np.eye(30))).compute(), 2 * counts.toarray())

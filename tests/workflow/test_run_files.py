@@ -45,6 +45,8 @@ def test_write_tables__writes_one_table_per_dimension(tmp_path):
             "log_cpm": (("sample", "gene"), np.arange(6.0).reshape(3, 2)),
             "cell_total": ("cell", np.arange(9)),
             "cube": (("sample", "gene", "state"), np.zeros((3, 2, 1))),
+            "edge_weight": ("edge", np.ones(30)),
+            "edge_offset": ("offset", np.arange(10)),
             "bare": ("break", [7]),
         },
         coords={"gene": ["A", "B"], "sample": ["x", "y", "z"]},

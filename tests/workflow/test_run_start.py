@@ -11,6 +11,7 @@ from chemores_dask.store import datasets
 from chemores_dask.store.layout import CHECKPOINTS, LOCK_FILE
 from chemores_dask.store.results import is_complete, open_result
 from chemores_dask.store.writer_lock import writing
+from chemores_dask.stream.checkpoints import keeping_checkpoints
 from chemores_dask.workflow.events import StepStarted, watch_nothing
 from chemores_dask.workflow.run_start import staging_for_a_while, starting
 from chemores_dask.workflow.runner import run_pipeline
@@ -96,6 +97,17 @@ def test_run_pipeline__removes_a_large_result_that_a_step_finds_damaged(store, r
     record = run_pipeline(read(), store, out=tmp_path / "out")
     assert {step.name for step in record.steps if not step.reused} == {"scores", "states"}
     open_result(store, step="states", fingerprint=fingerprints["states"])
+
+
+def test_staging_for_a_while__removes_files_and_folders_of_its_own(tmp_path):
+    with keeping_checkpoints(tmp_path / "kept") as folder:
+        (folder / "staged").mkdir(parents=True)
+        (folder / "staged" / "earlier.rows").touch()
+        with staging_for_a_while():
+            (folder / "staged" / "new.rows").touch()
+            (folder / "staged" / "harmony-1").mkdir()
+            (folder / "staged" / "harmony-1" / "block.npy").touch()
+        assert [left.name for left in (folder / "staged").iterdir()] == ["earlier.rows"]
 
 
 def test_staging_for_a_while__does_nothing_outside_a_run(tmp_path, monkeypatch):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import dask.array as da
 import numpy as np
 from anndata import AnnData
 
 from chemores_dask.aliases import Block, Columns, Matrix, Vector
+from chemores_dask.errors import InputError
 from chemores_dask.kernels.rank_histograms import (
     LEVELS,
     Bins,
@@ -60,9 +62,17 @@ def histogram_ranks(
 
     Raises
     ------
+    InputError
+        If blocks hold some genes of all cells.
     BlockTooLargeError
         If the tables of a few genes do not fit into memory.
     """
+    if isinstance(cells.X, da.Array) and cells.X.numblocks[1] > 1:
+        message = (
+            f"The histogram method of {CALLER} streams cells with all their genes. The matrix lies in {cells.X.numblocks[1]} blocks of "
+            'genes; open the cells with open_cells, or use method="exact".'
+        )
+        raise InputError(message)
     rows, plan = planned_rows(cells, caller=CALLER)
     columns = {"code": labeled.grouped.codes} | ({} if totals is None else {"total": totals})
     chosen = []

@@ -20,6 +20,7 @@ from chemores_dask.store.cells import write_cells
 from chemores_dask.store.gene_blocks import open_genes
 from chemores_dask.store.gene_copy import write_gene_copy
 from tests.single_cell.markers.labeled_examples import LABELS, example, logarithms
+from tests.single_cell.markers.test_exact import by_gene
 from tests.single_cell.markers.test_histogram import by_cell
 
 
@@ -237,3 +238,5 @@ def test_markers__refuse_wrong_parameters():
         markers(cells.X, group="label")
     with pytest.raises(InputError, match="blocks of cells"):
         markers(by_cell(cells), group="label")
+    with pytest.raises(InputError, match="in 5 blocks of genes; open the cells with open_cells"):
+        markers(by_gene(cells, 7), group="label", method="histogram")
