@@ -23,7 +23,7 @@ ITERATIONS = 2
 
 
 def ours(place: Place, clock: Clock) -> None:
-    """As it comes: the whole graph up to four million edges, micro-clusters beyond."""
+    """As it comes: the whole graph up to a million edges, micro-clusters beyond."""
     _ours(place, clock, "auto", name="ours")
 
 

@@ -39,9 +39,9 @@ MODULARITY, CPM = "modularity", "cpm"
 OBJECTIVES = (MODULARITY, CPM)
 ROUTES = (AUTO, WHOLE, MICRO)
 
-WHOLE_EDGES = 2**22
-"""Edges up to which igraph works on all cells: a quarter of a million cells, some ten seconds. It holds the lock of the interpreter, and
-beyond this the way through micro-clusters takes less than half of the time, and the clusters are as good."""
+WHOLE_EDGES = 2**20
+"""Edges up to which igraph works on all cells: some 80,000 cells, a few seconds. It holds the lock of the interpreter, and beyond this the
+way through micro-clusters takes a half to a fifth of the time, and finds modularities as high."""
 
 WHOLE_EDGE_BYTES = 240
 MICRO_EDGE_BYTES = 100
@@ -123,7 +123,7 @@ def leiden(
     ``sum_c (W_c - resolution n_c^2) / W`` with the number ``n_c`` of its cells [2]_: it finds small clusters as well in a large graph as in
     a small one, but wants a resolution of its own, between 0 and the weight of an edge.
 
-    A graph of up to four million edges goes to igraph as a whole, where that fits into the budget of memory. A larger one is contracted
+    A graph of up to a million edges goes to igraph as a whole, where that fits into the budget of memory. A larger one is contracted
     first: cells that stay together at ten times the resolution become one node, igraph clusters these micro-clusters, and
     at the end every cell moves to the cluster that gains most, until none does. ``leiden_route`` says which way was taken.
 
@@ -165,7 +165,8 @@ def leiden(
     threads and workers.
 
     Cells without edges are clusters of their own, as are all cells where the graph has no edges. Through micro-clusters, clusters are
-    connected for certain; on the whole graph they are as igraph leaves them.
+    connected for certain; on the whole graph they are as igraph leaves them. Where both ways were tried, modularity through
+    micro-clusters was up to 0.5 % lower or 1 % higher; only in noise without any structure (30 dimensions) it lost up to 2.5 %.
 
     A rare state is found where the components separate it. Of simulated cells (2,000 counts, 20 components, 15 neighbors) a state of 0.5 %,
     30 cells of 6,000, that differs from the largest one in 50 genes five-fold, is found whole and pure at resolutions from 0.5 to 2; at
