@@ -10,13 +10,10 @@ GRAPH_PARTS = ("graph", "neighbors", "harmony", "leiden", "umap", "diffusion", "
 """What can be left out; ``graph`` is all of them."""
 
 EMBEDDED = 300_000
-"""Drawn from the components of a larger store: the second size at which peers build neighbors."""
+"""Drawn from the components of a larger store: the second size at which peers build neighbors, and the last."""
 
 TILED_EMBEDDING = 5
 """Times the largest size, for the memory of neighbors."""
-
-UMAP_PEERS = ["umap.full", "umap.full_of_some", "umap.ours_of_some", "umap.ours_of_some_few_landmarks"]
-"""umap-learn on all cells; and on 50,000 of them, against ours with the usual landmarks and with few."""
 
 MANY = 1_000_000
 """From this size on the tiled embedding is measured."""
@@ -69,7 +66,7 @@ def _neighbors(smallest: int, largest: int, *, peers: bool, cluster: bool) -> li
     for cells in sorted({smallest, *between, largest}):
         jobs += [Job("embeddings.part", cells)] if cells in between else []
         jobs += [Job("neighbors.ours", cells)]
-        jobs += _each([cells], rivals, seconds=3600) if peers else []
+        jobs += _each([cells], rivals, seconds=3600) if peers and cells <= EMBEDDED else []
     jobs += _each([largest], ["neighbors.one_worker", "neighbors.two_workers"]) if cluster else []
     if largest >= MANY:
         tiled = TILED_EMBEDDING * largest

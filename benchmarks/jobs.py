@@ -11,9 +11,6 @@ WARM_CELLS = 1_000
 IN_MEMORY = 200_000
 """Up to this many cells, packages that hold all cells in memory are measured."""
 
-ON_DISK = 100_000
-"""The size at which packages that read from disk are measured, step by step."""
-
 PARTS = ("rivals", "cluster", "access", "cube", "ingest", *GRAPH_PARTS)
 """What can be left out."""
 

@@ -22,8 +22,6 @@ from benchmarks.tables import write_tables
 RESULTS = Path(__file__).parent / "results"
 SIZES = (100_000, 200_000, 1_000_000)
 TILED = 10_000_000
-INPUTS = ("inputs.simulate", "inputs.ingest_tenx", "inputs.export_h5ad", "inputs.tile", "bpcells.convert")
-"""Steps that make inputs: what is there is not made again."""
 
 
 def bench(jobs: list[Job], folder: Path) -> Notebook:

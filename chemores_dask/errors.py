@@ -35,6 +35,7 @@
       DroppedPatientsWarning             patients without the data an analysis needs are left out
       StaleResultWarning                 a result was made from cells or patients that are no longer the same
       AliasedBatchWarning                correcting batches takes the contrast of interest away
+      DisconnectedGraphWarning           a graph of cells has parts that no edge joins
 
 A message has three parts: what must hold, what was found, how to mend it.
 """

@@ -75,12 +75,58 @@ def cell_uniforms(seed: Seed, keys: Vector, draws: int = 1) -> Matrix:
     -------
     Array of shape ``(cells, draws)``.
     """
-    start = mix(np.array([seed % 2**64], dtype=np.uint64))[0]
+    start = mix(np.array([int(seed) % 2**64], dtype=np.uint64))[0]
     positions = np.arange(1, draws + 1, dtype=np.uint64)
     with np.errstate(over="ignore"):
         streams = mix(np.asarray(keys, dtype=np.uint64) ^ start)
         counters = streams[:, None] + positions[None, :] * GOLDEN_GAMMA
     return (mix(counters) >> np.uint64(11)).astype(np.float64) * UNIT
+
+
+def random_order(cells: int, *, seed: Seed) -> Vector:
+    """All row numbers in random order.
+
+    Parameters
+    ----------
+    cells
+        How many there are.
+    seed
+        Any integer.
+
+    Returns
+    -------
+    Row numbers, int64; a cell's draw belongs to its number, so cells that come after all others do not change their order.
+    """
+    draws = cell_uniforms(seed, np.arange(cells, dtype=np.uint64))[:, 0]
+    return np.argsort(draws, kind="stable")
+
+
+def drawn_cells(cells: int, wanted: int, *, seed: Seed) -> Vector:
+    """Draw different cells.
+
+    Parameters
+    ----------
+    cells
+        How many there are.
+    wanted
+        How many to draw; all where there are fewer.
+    seed
+        Any integer.
+
+    Returns
+    -------
+    Row numbers in the order in which they were drawn.
+    """
+    if 2 * wanted >= cells:
+        return random_order(cells, seed=seed)[:wanted]
+    found = np.empty(0, dtype=np.int64)
+    draws = wanted
+    while len(found) < wanted:
+        draws *= 2
+        numbers = (cell_uniforms(seed, np.arange(draws, dtype=np.uint64))[:, 0] * cells).astype(np.int64)
+        _, first = np.unique(numbers, return_index=True)
+        found = numbers[np.sort(first)]
+    return found[:wanted]
 
 
 def spawn(seed: Seed, children: int) -> list[Seed]:
@@ -99,5 +145,5 @@ def spawn(seed: Seed, children: int) -> list[Seed]:
     """
     uniform_bits = np.arange(1, children + 1, dtype=np.uint64)
     with np.errstate(over="ignore"):
-        counters = np.uint64(seed % 2**64) + uniform_bits * GOLDEN_GAMMA
+        counters = np.uint64(int(seed) % 2**64) + uniform_bits * GOLDEN_GAMMA
     return [int(value >> np.uint64(1)) for value in mix(counters)]

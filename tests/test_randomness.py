@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from chemores_dask.randomness import GOLDEN_GAMMA, cell_keys, cell_uniforms, mix, spawn
+from chemores_dask.randomness import GOLDEN_GAMMA, cell_keys, cell_uniforms, drawn_cells, mix, random_order, spawn
 
 # Outputs of the published SplitMix64 generator for the seeds 0 and 1234567.
 SPLITMIX_0 = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
@@ -136,3 +136,33 @@ def test_spawn__gives_different_seeds_within_range():
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**63 and type(seed) is int for seed in seeds)
     assert spawn(-1, 2) == spawn(2**64 - 1, 2)
+
+
+@pytest.mark.parametrize(("cells", "wanted"), [(10, 20), (10, 10), (1000, 400), (10**9, 500), (5, 0)])
+def test_drawn_cells__are_different_and_follow_the_seed(cells, wanted):
+    drawn = drawn_cells(cells, wanted, seed=5)
+    assert len(drawn) == len(set(drawn.tolist())) == min(cells, wanted)
+    assert len(drawn) == 0 or (drawn.min() >= 0 and drawn.max() < cells)
+    assert np.array_equal(drawn, drawn_cells(cells, wanted, seed=5))
+    if wanted > 100:
+        assert not np.array_equal(drawn, drawn_cells(cells, wanted, seed=6))
+
+
+def test_drawn_cells__come_from_everywhere():
+    drawn = drawn_cells(1000, 900, seed=1)
+    assert abs(np.mean(drawn[:300]) - 500) < 50
+    far = drawn_cells(10**6, 3000, seed=1)
+    assert abs(np.mean(far) - 5e5) < 3e4
+
+
+def test_random_order__holds_every_row_once_and_grows_by_inserting():
+    short, long = random_order(50, seed=3), random_order(80, seed=3)
+    assert sorted(long.tolist()) == list(range(80))
+    assert long[long < 50].tolist() == short.tolist()
+    assert short.tolist() != random_order(50, seed=4).tolist()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int32, np.int64, np.uint64])
+def test_seeds__of_numpy_draw_as_those_of_python(kind):
+    assert spawn(kind(7), 3) == spawn(7, 3)
+    assert np.array_equal(cell_uniforms(kind(7), cell_keys(["a", "b"])), cell_uniforms(7, cell_keys(["a", "b"])))

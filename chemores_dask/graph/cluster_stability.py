@@ -138,7 +138,7 @@ def cluster_stability(
         reference = clusters_of(matrix, settings, route=route, seed=int(seed)).cluster
         labels = np.arange(int(reference.max()) + 1)
     else:
-        labels, reference = _checked_clusters(clusters, matrix.shape[0])
+        labels, reference = _checked_clusters(clusters, graph, matrix.shape[0])
     runs = _runs(matrix, reference, settings, route=route, repeats=repeats, share=share, seed=int(seed))
     return make_result(
         RESULT,
@@ -264,7 +264,7 @@ def _mean_of_known(values: Matrix) -> Matrix:
     return np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
-def _checked_clusters(clusters: xr.DataArray, cells: int) -> tuple[Vector, Vector]:
+def _checked_clusters(clusters: xr.DataArray, graph: xr.Dataset, cells: int) -> tuple[Vector, Vector]:
     if not isinstance(clusters, xr.DataArray) or clusters.dims != ("cell",) or clusters.dtype.kind not in "iu":
         found = (
             f"{clusters.dims} of {clusters.dtype}" if isinstance(clusters, xr.DataArray) else type(clusters).__name__
@@ -278,6 +278,13 @@ def _checked_clusters(clusters: xr.DataArray, cells: int) -> tuple[Vector, Vecto
         message = (
             f"The 'clusters' parameter of cluster_stability must have the {cells:,} cells of the graph. "
             f"Got {clusters.sizes['cell']:,}; cluster this graph."
+        )
+        raise InputError(message)
+    named = "cell" in graph.coords and "cell" in clusters.coords
+    if named and not np.array_equal(graph["cell"].to_numpy().astype(str), clusters["cell"].to_numpy().astype(str)):
+        message = (
+            "The 'clusters' parameter of cluster_stability must have the cells of the graph in the same order. Their names differ; "
+            "put them in order with clusters.sel(cell=graph['cell']), or cluster this graph."
         )
         raise InputError(message)
     labels, reference = np.unique(clusters.to_numpy(), return_inverse=True)

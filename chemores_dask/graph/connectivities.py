@@ -68,7 +68,7 @@ def connectivities_of(neighbor_index: Matrix, neighbor_distance: Matrix, *, kind
     Passes over the counts: 0. umap-learn and scanpy count a cell among its own neighbors: our ``k`` neighbors are their
     ``n_neighbors = k + 1``, and then the weights are theirs (umap's ``fuzzy_simplicial_set``; scanpy's ``method="umap"`` and ``"gauss"``).
 
-    Cells in one place: where all neighbors of a cell are at distance 0, each has fuzzy weight 1. Where at least half are, the width of its
+    Cells in one place: where all neighbors of a cell are at distance 0, each has fuzzy weight 1. Where more than half are, the width of its
     Gaussian is 0: it is joined with weight 1 to those of them that have width 0 too, and to no others (scanpy has NaN there).
     No cells, or one cell without neighbors, give a graph without edges.
 

@@ -16,6 +16,7 @@ from chemores_dask.checks import check_whole
 from chemores_dask.errors import DisconnectedGraphWarning, ParameterError
 from chemores_dask.graph.stored_graph import connectivity_matrix
 from chemores_dask.kernels.blas_threads import single_blas_thread
+from chemores_dask.memory import plan_tasks
 from chemores_dask.randomness import cell_uniforms
 from chemores_dask.results_spec import Variable, declare, make_result
 
@@ -40,6 +41,12 @@ TOLERANCE = 1e-5
 
 BASIS_PER_COMPONENT = 4
 """Vectors that the iteration keeps for each component: more take more memory and fewer rounds."""
+
+FEWEST_COMPONENTS = 5
+"""The basis is that of so many at least."""
+
+BYTES_PER_EDGE, BYTES_PER_NUMBER = 28, 32
+"""Held at the peak beside the graph: of every edge in either direction; of every cell and component."""
 
 BELOW = 3.0
 """What is taken from the eigenvalue 1 of known eigenvectors: they then come after all others, which are above -1."""
@@ -102,6 +109,8 @@ def diffusion_map(graph: xr.Dataset, *, components: int = 15, density_normalize:
         If it has no connectivities.
     ParameterError
         If there are more components than cells.
+    BlockTooLargeError
+        If the walk does not fit into the memory budget.
 
     Warns
     -----
@@ -121,8 +130,9 @@ def diffusion_map(graph: xr.Dataset, *, components: int = 15, density_normalize:
     Signs are free; the entry farthest from 0 is made positive (the first of equal ones). Eigenvalues agree with scanpy's within 1e-4;
     vectors do as far as their eigenvalues lie apart. The same seed gives the same bits: BLAS runs on one thread.
 
-    The iteration is that of Lanczos, restarted (ARPACK). Memory: about 28 bytes an edge and direction, and 32 bytes per cell and component;
-    1.2 GB at a million cells of 15 neighbors and 15 components, beside the graph.
+    The iteration is that of Lanczos, restarted (ARPACK), in the process of the caller, since every step needs the one before. Memory:
+    about 28 bytes an edge and direction, and 32 bytes per cell and component; 1.2 GB at a million cells of 15 neighbors and 15
+    components, beside the graph.
 
     References
     ----------
@@ -149,6 +159,8 @@ def diffusion_map(graph: xr.Dataset, *, components: int = 15, density_normalize:
             "ask for fewer."
         )
         raise ParameterError(message)
+    held = BYTES_PER_EDGE * matrix.nnz + BYTES_PER_NUMBER * cells * max(components, FEWEST_COMPONENTS)
+    plan_tasks(held, caller="diffusion_map", tasks=1)
     with single_blas_thread():
         walk = _walk_of(matrix, density_normalize=density_normalize)
         parts = int(walk.parts.max()) + 1
@@ -229,6 +241,6 @@ def _iterated(walk: _Walk, wanted: int, *, seed: Seed) -> tuple[Vector, Matrix]:
     cells = len(walk.parts)
     operator = LinearOperator((cells, cells), matvec=walk.without_steady, dtype=np.float64)
     start = cell_uniforms(seed, np.arange(cells, dtype=np.uint64))[:, 0] - 0.5
-    kept = min(max(BASIS_PER_COMPONENT * wanted, 20), cells)
+    kept = min(BASIS_PER_COMPONENT * max(wanted, FEWEST_COMPONENTS), cells)
     eigenvalues, vectors = eigsh(operator, k=wanted, which="LA", v0=start, ncv=kept, tol=TOLERANCE)
     return eigenvalues, vectors

@@ -84,7 +84,8 @@ def embedding_blocks(embedding: xr.DataArray, *, rows_per_block: int = ROWS_PER_
 
 
 def _finite(block: Matrix) -> Matrix:
-    values = np.ascontiguousarray(block, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(block, dtype=np.float32)
     if not np.isfinite(values).all():
         rows = np.flatnonzero(~np.isfinite(values).all(axis=1))
         message = (

@@ -41,7 +41,7 @@ from chemores_dask.kernels.blas_threads import single_blas_thread
 from chemores_dask.kernels.local_mixing import local_inverse_simpson
 from chemores_dask.kernels.sphere_means import sphere_means
 from chemores_dask.memory import plan_tasks, threads
-from chemores_dask.randomness import spawn
+from chemores_dask.randomness import random_order, spawn
 from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.stream import compute
 
@@ -62,7 +62,13 @@ RESULT = declare(
         doc="mean effective number of values around a cell, in the embedding",
     ),
     Variable("harmony_mixing_after", ("column",), "f", unit="batches", doc="the same in the corrected scores"),
-    Variable("harmony_mixing_expected", ("column",), "f", unit="batches", doc="of cells in random order"),
+    Variable(
+        "harmony_mixing_expected",
+        ("column",),
+        "f",
+        unit="batches",
+        doc="the same in corrected scores, where values lie in random order",
+    ),
     Variable("harmony_mixing_cells", (), "i", unit="cells", doc="sample in which mixing was measured"),
     Variable(
         "harmony_stage_share",
@@ -137,8 +143,8 @@ def harmony(
     Dataset. Over ``(cell, component)``: ``harmony_scores`` (lazy, float32). Over ``iteration`` (0 is before any correction):
     ``harmony_objective`` (mean of a cell), ``harmony_rounds``. Over ``column`` (batch variables, then the stage): ``harmony_batches``
     (values), ``harmony_mixing_before``, ``harmony_mixing_after`` and ``harmony_mixing_expected`` (effective number of values around a
-    cell), ``harmony_stage_share`` (only with ``stage``; 1 for the stage itself). Numbers: ``harmony_clusters``, ``harmony_converged``,
-    ``harmony_mixing_cells``.
+    cell; expected where values lie in random order), ``harmony_stage_share`` (only with ``stage``; 1 for the stage itself). Numbers:
+    ``harmony_clusters``, ``harmony_converged``, ``harmony_mixing_cells``.
 
     Raises
     ------
@@ -199,6 +205,7 @@ def harmony(
     >>> bool(found["harmony_mixing_before"].item() < 1.5 < found["harmony_mixing_after"].item())
     True
     """
+    check_whole(seed, parameter="seed", caller="harmony")
     labels, contrast, scores = _checked(cells, batch=batch, stage=stage, embedding=embedding)
     count = _cluster_count(clusters, cells=scores.sizes["cell"])
     design = batch_design(labels, theta=theta, caller="harmony")
@@ -314,7 +321,7 @@ def _integrated(
 ) -> tuple[Integration, da.Array, dict[str, object]]:
     """What the iterations came to, the corrected embedding (lazy), and the mixing before and after."""
     cells = rows.shape[0]
-    first_seed, turn_seed = spawn(seed, 2)
+    first_seed, turn_seed, order_seed = spawn(seed, 3)
     files = block_files(
         rows.name,
         design.groups,
@@ -334,7 +341,7 @@ def _integrated(
         with single_blas_thread():
             centroids = sphere_means(sampled, clusters=min(clusters, len(sampled)), seed=first_seed)
             found = Rounds(files, staged, design, settings).integrate(centroids)
-    mixing = _mixing(files, staged, found.version, columns)
+    mixing = _mixing(files, staged, found.version, columns, seed=order_seed)
     reader = ScoreReader(files, found.version)
     corrected = da.map_blocks(
         reader,
@@ -359,7 +366,9 @@ def _staged(rows: da.Array, design: BatchDesign, files: BlockFiles) -> list[Stag
     return list(staged)
 
 
-def _mixing(files: BlockFiles, staged: list[StagedBlock], version: int, columns: Sequence[Labels]) -> dict[str, object]:
+def _mixing(
+    files: BlockFiles, staged: list[StagedBlock], version: int, columns: Sequence[Labels], *, seed: Seed
+) -> dict[str, object]:
     places, before, numbers = first_turns(staged, MIXING_CELLS)
     after = before
     if version != ORIGINAL:
@@ -369,10 +378,12 @@ def _mixing(files: BlockFiles, staged: list[StagedBlock], version: int, columns:
         )
         after = np.concatenate(compute(*reads))
     codes = [column.codes[numbers] for column in columns]
+    # Some thirty cells around a cell cannot hold all of many values: in random order they hold fewer than there are.
+    order = random_order(len(numbers), seed=seed)
     with single_blas_thread():
-        found = {"before": _mean_indices(before, codes, columns)}
-        found["after"] = found["before"] if version == ORIGINAL else _mean_indices(after, codes, columns)
-    found["expected"] = [float(1.0 / ((np.bincount(own) / len(own)) ** 2).sum()) for own in codes]
+        indices = _mean_indices(after, [*codes, *(own[order] for own in codes)], [*columns, *columns])
+        found = {"after": indices[: len(columns)], "expected": indices[len(columns) :]}
+        found["before"] = found["after"] if version == ORIGINAL else _mean_indices(before, codes, columns)
     mixing: dict[str, object] = {f"harmony_mixing_{name}": np.array(values) for name, values in found.items()}
     return {**mixing, "harmony_mixing_cells": len(numbers)}
 

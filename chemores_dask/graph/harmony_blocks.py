@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import weakref
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from dask.base import tokenize
@@ -18,7 +17,7 @@ from chemores_dask.aliases import Matrix, Seed, Vector
 from chemores_dask.kernels.blas_threads import single_blas_thread
 from chemores_dask.kernels.soft_clusters import add_cluster_sums, corrected_rows, soft_shares, tiles
 from chemores_dask.randomness import cell_uniforms
-from chemores_dask.stream.array_files import read_array, write_array
+from chemores_dask.stream.array_files import read_array, remove_arrays, write_array
 from chemores_dask.stream.staging import folder_for_files
 
 CELLS = "cells"
@@ -50,10 +49,9 @@ class BlockFiles:
     def __dask_tokenize__(self) -> tuple[object, ...]:
         return (self.folder, self.turns, self.seed, self.sample)
 
-    def remove(self, version: int, blocks: int) -> None:
+    def remove(self, version: int) -> None:
         """Remove a version of all blocks."""
-        for block in range(blocks):
-            (Path(self.folder) / f"{_name(version, block)}.npy").unlink(missing_ok=True)
+        remove_arrays(self.folder, _start_of_names(version))
 
 
 def block_files(*parts: object, turns: int, seed: Seed, sample: float) -> BlockFiles:
@@ -322,4 +320,8 @@ def _turn_tiles(offsets: Vector) -> list[tuple[int, slice]]:
 
 
 def _name(version: int | str, block: int) -> str:
-    return f"rows-{version}-{block}"
+    return f"{_start_of_names(version)}{block}"
+
+
+def _start_of_names(version: int | str) -> str:
+    return f"rows-{version}-"

@@ -118,7 +118,7 @@ class Rounds:
             rounds.append(number)
             centers = self._correct(clusters, counts, penalties, version)
             if version != ORIGINAL:
-                self._files.remove(version, len(self._offsets))
+                self._files.remove(version)
             version += 1
             clusters = Clusters(_directions(centers, clusters.centroids), settings.sigma)
             # Before the first correction the objective may hardly fall, and yet do so behind it.

@@ -27,7 +27,6 @@ CELLS_PER_GROUP = 2**15
 LONGEST = 32
 """A list with more than so many times the mean is cut: many cells in one place would all have to look at each other."""
 
-
 LARGEST = 1e15
 """Of the coordinates: squares of distances stay finite in float32."""
 
@@ -143,7 +142,10 @@ class StagedEmbedding:
     points: Matrix
 
 
-def stage_embedding(blocks: da.Array, folder: str, chosen: ChosenRows) -> StagedEmbedding:
+NONE_CHOSEN = ChosenRows(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+
+
+def stage_embedding(blocks: da.Array, folder: str, chosen: ChosenRows = NONE_CHOSEN) -> StagedEmbedding:
     """Write every block of an embedding to a file, and its share of a sample to another.
 
     Parameters
@@ -153,7 +155,7 @@ def stage_embedding(blocks: da.Array, folder: str, chosen: ChosenRows) -> Staged
     folder
         For the files ``block-N`` and ``sample-N``.
     chosen
-        Cells to look up on the way.
+        Cells to look up on the way; none unless given.
 
     Returns
     -------

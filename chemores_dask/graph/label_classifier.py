@@ -9,7 +9,7 @@ from sklearn.linear_model import SGDClassifier
 
 from chemores_dask.aliases import Seed, Vector
 from chemores_dask.graph.label_densities import LabelDensities
-from chemores_dask.randomness import cell_uniforms
+from chemores_dask.randomness import random_order, spawn
 
 EPOCHS = 10
 SETTLED = 5
@@ -50,7 +50,7 @@ def learn_classifier(reference: da.Array, codes: Vector, densities: LabelDensiti
     """
     labels = np.arange(len(densities.limits))
     cells = np.bincount(codes[codes >= 0], minlength=len(labels))
-    epochs = [_drawn(codes, seed=seed + epoch) for epoch in range(EPOCHS)]
+    epochs = [_drawn(codes, seed=each) for each in spawn(seed, EPOCHS)]
     weights = {int(label): cells.sum() / (len(labels) * cells[label]) for label in labels}
     classifier = SGDClassifier(
         loss="log_loss",
@@ -59,6 +59,7 @@ def learn_classifier(reference: da.Array, codes: Vector, densities: LabelDensiti
         class_weight=weights,
         random_state=seed % 2**32,
     )
+    # Every step starts from the coefficients of the one before, so dask-ml computes epoch by epoch, past `stream.compute`.
     learner = Incremental(classifier, shuffle_blocks=False)
     for rows in epochs:
         portion = scaled(reference[rows].rechunk((ROWS_AT_ONCE, -1)), densities)
@@ -90,5 +91,4 @@ def _drawn(codes: Vector, *, seed: Seed) -> Vector:
     """Rows of labeled cells in random order: all of them; some where there are many; several times where there are few."""
     labeled = np.flatnonzero(codes >= 0)
     labeled = np.tile(labeled, -(-FEWEST_CELLS // len(labeled)))
-    draws = cell_uniforms(seed, np.arange(len(labeled), dtype=np.uint64))[:, 0]
-    return labeled[np.argsort(draws, kind="stable")[:CELLS_PER_EPOCH]]
+    return labeled[random_order(len(labeled), seed=seed)[:CELLS_PER_EPOCH]]

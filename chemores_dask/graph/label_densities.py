@@ -54,6 +54,8 @@ class LabelDensities:
         Standard deviation of each component over all reference cells with a label.
     limits
         Of each label: the distance that its own cells stay below.
+    cells
+        Of each label, that it was learned from.
     """
 
     center: Matrix
@@ -61,9 +63,7 @@ class LabelDensities:
     log_width: Vector
     scale: Vector
     limits: Vector
-
-    probes = 0
-    recall = 1.0
+    cells: Vector
 
     def __call__(self, block: Matrix) -> tuple[Matrix, Vector]:
         """Shares of the labels for every cell, and its distance in limits of the label with the largest share."""
@@ -147,14 +147,24 @@ def learn_densities(parts: Sequence[LabelMoments]) -> LabelDensities:
             whitening[label] = scipy.linalg.solve_triangular(factor, np.eye(components), lower=True).T
             log_width[label] = np.log(np.diag(factor)).sum()
     scale = np.sqrt(np.maximum(variance, least))
-    return LabelDensities(center, whitening, log_width, scale, np.ones(labels))
+    return LabelDensities(center, whitening, log_width, scale, np.ones(labels), cells)
 
 
 def own_distances(block: Matrix, codes: Vector, densities: LabelDensities) -> Vector:
-    """Distances of a block of reference cells to the centers of their own labels; cells without label are left out."""
-    chosen = codes >= 0
-    square = densities.square_distances(block[chosen])
-    return np.asarray(np.sqrt(np.take_along_axis(square, codes[chosen][:, None], axis=1)[:, 0]))
+    """Distances of a block of reference cells to the centers of their own labels; cells without label are left out.
+
+    Each cell is taken out of the center and the sum of squares of its label, as a cell of the query never was in them. With the squared
+    distance ``m`` to the center of all ``n`` cells in ``d`` components, the square is ``a^2 m (n + d - 1) / (n + d - a m)``, where
+    ``a = n / (n - 1)``, by the formula of Sherman and Morrison; the covariance within all labels stays as it is. The only cell of a label
+    is at distance 0.
+    """
+    own = codes[codes >= 0]
+    square = densities.square_distances(block[codes >= 0])
+    square = np.take_along_axis(square, own[:, None], axis=1)[:, 0]
+    cells = densities.cells[own]
+    pull = cells / np.maximum(cells - 1.0, 1.0)
+    whole = cells + densities.center.shape[1]
+    return np.asarray(pull * np.sqrt(square * (whole - 1.0) / (whole - pull * square)))
 
 
 def with_limits(densities: LabelDensities, distances: Sequence[Vector], codes: Vector) -> LabelDensities:

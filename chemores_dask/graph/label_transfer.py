@@ -26,7 +26,7 @@ from chemores_dask.graph.label_densities import (
 )
 from chemores_dask.graph.label_votes import learn_votes
 from chemores_dask.memory import plan_tasks, threads
-from chemores_dask.randomness import cell_uniforms
+from chemores_dask.randomness import drawn_cells
 from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.stream import compute
 
@@ -83,7 +83,7 @@ class TransferOptions:
     """
 
     neighbors: int = 50
-    maximum_distance: float | None = 1.5
+    maximum_distance: float | None = 1.25
     shares: bool = False
 
     def __post_init__(self) -> None:
@@ -122,7 +122,7 @@ def label_transfer(
     The label with the largest share wins, the first by name of those that tie. A cell stays unassigned where that share is below
     ``minimum_confidence``, or where the cell is far from the reference: its Mahalanobis distance to the center of the label (by
     ``"neighbors"``, also its mean distance to the 5 nearest reference cells) is more than ``maximum_distance`` times what 99 % of the
-    reference cells of that label have (of all labels, for one with fewer than 20 cells).
+    reference cells of that label have, each measured without itself (of all labels, for one with fewer than 20 cells).
 
     Parameters
     ----------
@@ -163,6 +163,12 @@ def label_transfer(
     Passes over the counts: 0 computed. The query is read block by block, once; the reference once by ``"neighbors"`` (and held, in every
     process that works), twice by ``"centroids"``, and ten times more by ``"classifier"``. Shares are lazy.
 
+    ``transferred_recall`` is measured on up to 512 cells of the query, the same that decide how many lists are searched: it says that the
+    search was good enough, and is not a certificate as that of :func:`~chemores_dask.neighbors`.
+
+    A label with fewer reference cells than half of those that vote can hardly win by ``"neighbors"``: for rare labels ask fewer neighbors,
+    or take ``"centroids"``, by which all labels are alike beforehand.
+
     What distinguishes a query cell in genes that the components of the reference ignore cannot be seen here: an unknown kind of cell
     may then lie among known ones. Batches that differ are best put together first, with :func:`~chemores_dask.harmony`.
 
@@ -180,8 +186,8 @@ def label_transfer(
     _check_components(query, known)
     names, codes = _coded(labels, known)
     blocks = embedding_blocks(query)
-    model = _learned(method, embedding_blocks(known), codes, blocks, labels=len(names), options=options, seed=seed)
     _plan_memory(method, blocks, known, labels=len(names))
+    model = _learned(method, embedding_blocks(known), codes, blocks, labels=len(names), options=options, seed=seed)
     limits = Assignment(minimum_confidence, options.maximum_distance)
     found, recall = compute(model.apply(limits, width=3), model.recall)
     code = found[:, 0].astype(np.int64)
@@ -269,8 +275,7 @@ def _learned(
     seed: Seed,
 ) -> _Learned:
     if method == "neighbors":
-        asked = np.argsort(cell_uniforms(seed, np.arange(len(blocks), dtype=np.uint64))[:, 0], kind="stable")
-        sample = blocks[np.sort(asked[:ASKED_CELLS])]
+        sample = blocks[np.sort(drawn_cells(len(blocks), ASKED_CELLS, seed=seed))]
         learn = dask.delayed(learn_votes, pure=True)
         votes = learn(
             reference.to_delayed().ravel().tolist(),

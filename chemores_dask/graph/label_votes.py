@@ -18,7 +18,7 @@ from chemores_dask.graph.label_densities import (
 from chemores_dask.graph.label_limits import in_limits, limits_of
 from chemores_dask.graph.reference_index import ROWS_AT_ONCE, ReferenceIndex, build_index, with_recall
 from chemores_dask.kernels.blas_threads import single_blas_thread
-from chemores_dask.randomness import cell_uniforms
+from chemores_dask.randomness import random_order
 
 NEAREST = 5
 """Reference cells whose mean distance says how far away a cell is."""
@@ -64,17 +64,15 @@ class NeighborVotes:
 
     def _some(self, block: Matrix) -> tuple[Matrix, Vector]:
         with single_blas_thread():
-            index, distance = self.index.search(block, neighbors=self.neighbors)
-        shares = vote_shares(self.codes[index], distance, labels=len(self.limits))
+            # Fewer may vote than say how far away the cell is: limits are learned from as many.
+            searched = max(self.neighbors, min(NEAREST, len(self.codes)))
+            index, distance = self.index.search(block, neighbors=searched)
+        voting = slice(self.neighbors)
+        shares = vote_shares(self.codes[index[:, voting]], distance[:, voting], labels=len(self.limits))
         winner = shares.argmax(axis=1)
         nearest = in_limits(distance[:, :NEAREST].astype(np.float64).mean(axis=1), self.limits[winner])
         center = self.densities.away(self.densities.square_distances(block), winner)
         return shares, np.maximum(nearest, center)
-
-    @property
-    def probes(self) -> int:
-        """Lists of reference cells that are searched for each cell."""
-        return self.index.probes
 
     @property
     def recall(self) -> float:
@@ -142,7 +140,7 @@ def vote_shares(codes: Matrix, distance: Matrix, *, labels: int) -> Matrix:
 
 def _limits(index: ReferenceIndex, reference: Matrix, codes: Vector, *, labels: int, seed: Seed) -> Vector:
     cells = len(reference)
-    order = np.argsort(cell_uniforms(seed, np.arange(cells, dtype=np.uint64))[:, 0], kind="stable")
+    order = random_order(cells, seed=seed)
     rows = np.sort(np.concatenate([order[codes[order] == code][:LIMIT_CELLS] for code in range(labels)]))
     nearest = min(NEAREST + 1, cells)
     found, distance = index.search(reference[rows], neighbors=nearest)

@@ -36,10 +36,11 @@ def similarity_curve(*, spread: float, min_dist: float) -> tuple[float, float]:
 
     Returns
     -------
-    ``a`` and ``b``, as umap-learn finds them.
+    ``a`` and ``b``, as umap-learn finds them at scale 1, for this scale.
     """
-    a, b = find_ab_params(spread, min_dist)
-    return float(a), float(b)
+    # At other scales than 1 the fit of umap-learn warns, and may not end where it should.
+    a, b = find_ab_params(1.0, min_dist / spread)
+    return float(a / spread ** (2 * b)), float(b)
 
 
 def fit_map(points: Matrix, matrix: sp.csr_matrix, *, curve: tuple[float, float], seed: Seed) -> Matrix:

@@ -18,6 +18,7 @@ from dask import delayed
 
 from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.graph.embedding import embedding_blocks
+from chemores_dask.graph.inverted_lists import stage_embedding
 from chemores_dask.kernels.layout_steps import move_cells, spread_coordinates
 from chemores_dask.stream.array_files import SUFFIX, read_array, write_array
 from chemores_dask.stream.compute import compute
@@ -81,12 +82,7 @@ def write_rows(folder: str, embedding: xr.DataArray) -> Vector:
     -------
     First row of every block, and the number of cells.
     """
-    rows = embedding_blocks(embedding)
-    parts = rows.to_delayed()[:, 0]
-    task = delayed(_write_block, pure=True)
-    compute(*(task(folder, number, part) for number, part in enumerate(parts)))
-    bounds: Vector = np.concatenate([[0], np.cumsum(rows.chunks[0])]).astype(np.int64)
-    return bounds
+    return stage_embedding(embedding_blocks(embedding), folder).bounds
 
 
 def rows_of(folder: str, bounds: Vector, chosen: Vector) -> Matrix:
@@ -161,13 +157,8 @@ def _over_blocks(folder: str, coordinates: Matrix, work: Callable[..., Matrix], 
     return np.concatenate(compute(*(task(folder, block, *settings) for block in blocks)))
 
 
-def _write_block(folder: str, number: int, rows: Matrix) -> bool:
-    write_array(folder, f"rows-{number}", rows)
-    return True
-
-
 def _read_some(folder: str, number: int, wanted: Vector) -> Matrix:
-    return read_array(folder, f"rows-{number}")[wanted]
+    return read_array(folder, f"block-{number}")[wanted]
 
 
 def _read_edges(folder: str, block: Block) -> tuple[Vector, Vector, Vector]:

@@ -9,6 +9,7 @@ from dask import delayed
 from scipy.spatial import cKDTree
 
 from chemores_dask.aliases import Matrix, Seed, Vector
+from chemores_dask.graph.certificate import NORMAL_QUANTILE
 from chemores_dask.graph.layout_files import rows_of
 from chemores_dask.kernels.blas_threads import single_blas_thread
 from chemores_dask.kernels.distance_ranks import points_nearer, squared_limits
@@ -18,8 +19,6 @@ from chemores_dask.stream.compute import compute
 
 QUERIES = 1_000
 NEIGHBORS = 15
-NORMAL_QUANTILE = 1.959963984540054
-"""Of the two-sided 95 % interval."""
 
 
 class Trust(NamedTuple):
@@ -58,6 +57,7 @@ def trustworthiness_of(folder: str, bounds: Vector, coordinates: Matrix, *, seed
     """
     cells = len(coordinates)
     neighbors = min(NEIGHBORS, (cells - 1) // 2)
+    # Mixed, so that the same seed does not draw the landmarks again.
     numbers = mix(np.arange(cells, dtype=np.uint64))
     chosen = np.sort(np.argsort(cell_uniforms(seed, numbers)[:, 0], kind="stable")[:QUERIES])
     near = _neighbors_on_map(coordinates, chosen, neighbors)
@@ -88,4 +88,4 @@ def _neighbors_on_map(coordinates: Matrix, chosen: Vector, neighbors: int) -> Ma
 def _nearer_in_block(folder: str, number: int, shared: tuple[Matrix, Vector, Matrix]) -> Matrix:
     queries, center, limits = shared
     with single_blas_thread():
-        return points_nearer(queries, limits, read_array(folder, f"rows-{number}") - center)
+        return points_nearer(queries, limits, read_array(folder, f"block-{number}") - center)

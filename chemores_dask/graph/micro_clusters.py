@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from chemores_dask.aliases import Matrix, Seed, Vector
 from chemores_dask.graph.seeded_igraph import igraph_clusters
 from chemores_dask.kernels.local_moving import connected_parts, join_clusters, move_nodes
-from chemores_dask.randomness import cell_uniforms
+from chemores_dask.randomness import random_order
 
 FINER = 10.0
 """Micro-clusters are made at so many times the resolution asked for: parts of its clusters, nearly always."""
@@ -112,5 +112,4 @@ def turns(cells: int, *, seed: Seed) -> Vector:
     -------
     Row numbers, int32.
     """
-    draws = cell_uniforms(seed, np.arange(cells, dtype=np.uint64))[:, 0]
-    return np.argsort(draws, kind="stable").astype(np.int32)
+    return random_order(cells, seed=seed).astype(np.int32)

@@ -19,9 +19,9 @@ from chemores_dask.graph.connectivities import KINDS, connectivities_of
 from chemores_dask.graph.embedding import ROWS_PER_BLOCK, embedding_blocks, embedding_of
 from chemores_dask.graph.inverted_lists import ChosenRows, Queries, Sorting, sort_into_lists, stage_embedding
 from chemores_dask.graph.neighbor_join import join_all, join_lists
-from chemores_dask.graph.quantizer import SAMPLE_PER_LIST, drawn_cells, fit_centers, number_of_lists
+from chemores_dask.graph.quantizer import SAMPLE_PER_LIST, fit_centers, number_of_lists
 from chemores_dask.memory import plan_tasks, threads
-from chemores_dask.randomness import spawn
+from chemores_dask.randomness import drawn_cells, spawn
 from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.stream.array_files import array_folder
 
@@ -152,7 +152,9 @@ def neighbors(
 
     The certificate counts as found whatever is not farther than the last of the exact neighbors. The interval is Wilson's, with as many
     independent trials as the variance between cells tells. The cells that choose the probes are not those of the certificate (unless
-    there are fewer than 2,000 cells).
+    there are fewer than 2,000 cells, or the certificate itself, with a recall below what is asked for, demands more probes).
+
+    Weights are made in the process of the caller, in three passes over the neighbors.
 
     Memory: some 100 MB per task in flight, and what is returned (about 350 bytes a cell for 15 neighbors); the embedding is never held.
 
@@ -234,8 +236,7 @@ def _plan_memory(blocks: da.Array, neighbors: int) -> None:
 
 
 def _exact(blocks: da.Array, folder: str, neighbors: int) -> Found:
-    nobody = np.empty(0, dtype=np.int64)
-    staged = stage_embedding(blocks, folder, ChosenRows(nobody, nobody))
+    staged = stage_embedding(blocks, folder)
     return Found(*join_all(folder, staged.bounds, neighbors=neighbors), EXACT)
 
 

@@ -1,7 +1,7 @@
 """Centers of the lists that cells are sorted into: k-means on a sample.
 
 Lloyd's iterations by matrix products on a sample of a few cells per list. On principal components of expression, more iterations or a
-larger sample hardly change how many cells must be looked at for a given recall; centers that are merely drawn double it.
+larger sample hardly change how many cells must be looked at for a given recall; centers that are merely drawn nearly double it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import math
 import numpy as np
 from dask import delayed
 
-from chemores_dask.aliases import Matrix, Seed, Vector
+from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.kernels.blas_threads import single_blas_thread
 from chemores_dask.kernels.list_probes import nearest_centers
-from chemores_dask.randomness import cell_uniforms
 from chemores_dask.stream.array_files import read_array, write_array
 from chemores_dask.stream.compute import compute
 
@@ -30,34 +29,6 @@ CENTERS = "centers"
 def number_of_lists(cells: int) -> int:
     """Lists for so many cells."""
     return max(math.isqrt(cells) * LISTS_PER_ROOT, 1) if cells > LISTS_PER_ROOT**2 else 1
-
-
-def drawn_cells(cells: int, wanted: int, *, seed: Seed) -> Vector:
-    """Draw different cells.
-
-    Parameters
-    ----------
-    cells
-        How many there are.
-    wanted
-        How many to draw; all where there are fewer.
-    seed
-        Any integer.
-
-    Returns
-    -------
-    Row numbers in the order in which they were drawn.
-    """
-    if 2 * wanted >= cells:
-        return np.argsort(cell_uniforms(seed, np.arange(cells, dtype=np.uint64))[:, 0], kind="stable")[:wanted]
-    found = np.empty(0, dtype=np.int64)
-    draws = wanted
-    while len(found) < wanted:
-        draws *= 2
-        numbers = (cell_uniforms(seed, np.arange(draws, dtype=np.uint64))[:, 0] * cells).astype(np.int64)
-        _, first = np.unique(numbers, return_index=True)
-        found = numbers[np.sort(first)]
-    return found[:wanted]
 
 
 def fit_centers(folder: str, samples: list[str], centers: Matrix, *, iterations: int = ITERATIONS) -> Matrix:
@@ -81,16 +52,25 @@ def fit_centers(folder: str, samples: list[str], centers: Matrix, *, iterations:
     for iteration in range(iterations):
         name = f"{CENTERS}-{iteration}"
         write_array(folder, name, centers)
-        parts = compute(*(delayed(_sums_by_center, pure=True)(folder, sample, name) for sample in samples))
+        parts = compute(*(delayed(_sums_of_sample, pure=True)(folder, sample, name) for sample in samples))
         counts = np.sum([part[0] for part in parts], axis=0)
         sums = np.sum([part[1] for part in parts], axis=0)
-        means = sums / np.maximum(counts, 1)[:, None]
-        centers = np.where(counts[:, None] > 0, means, centers).astype(np.float32)
+        centers = moved_centers(centers, counts, sums)
     return centers[_near_order(centers)]
 
 
-def _sums_by_center(folder: str, sample: str, name: str) -> tuple[Vector, Matrix]:
-    points, centers = read_array(folder, sample), read_array(folder, name)
+def sums_by_center(points: Matrix, centers: Matrix) -> tuple[Vector, Matrix]:
+    """What one of Lloyd's iterations learns from some points.
+
+    Parameters
+    ----------
+    points, centers
+        By components, float32.
+
+    Returns
+    -------
+    How many points are nearest to each center, and their sums in float64.
+    """
     with single_blas_thread():
         number = nearest_centers(points, centers)
     counts = np.bincount(number, minlength=len(centers))
@@ -101,6 +81,24 @@ def _sums_by_center(folder: str, sample: str, name: str) -> tuple[Vector, Matrix
     if len(there):
         sums[there] = np.add.reduceat(points[order].astype(np.float64), starts, axis=0)
     return counts, sums
+
+
+def moved_centers(centers: Matrix, counts: Vector, sums: Matrix) -> Matrix:
+    """Centers in the middle of their points, float32; one without points stays where it is.
+
+    Parameters
+    ----------
+    centers
+        Before.
+    counts, sums
+        Of all points, as from :func:`sums_by_center`.
+    """
+    means = sums / np.maximum(counts, 1)[:, None]
+    return np.asarray(np.where(counts[:, None] > 0, means, centers).astype(np.float32))
+
+
+def _sums_of_sample(folder: str, sample: str, name: str) -> tuple[Vector, Matrix]:
+    return sums_by_center(read_array(folder, sample), read_array(folder, name))
 
 
 def _near_order(centers: Matrix) -> Vector:

@@ -12,13 +12,14 @@ from itertools import pairwise
 import numpy as np
 
 from chemores_dask.aliases import Matrix, Seed, Vector
+from chemores_dask.graph.quantizer import moved_centers, number_of_lists, sums_by_center
+from chemores_dask.kernels.list_probes import nearest_centers
 from chemores_dask.kernels.reference_search import search_lists
-from chemores_dask.randomness import cell_uniforms
+from chemores_dask.randomness import random_order
 
 EXACT_CELLS = 4096
 """Up to so many reference cells there is one list."""
 
-LISTS_PER_ROOT = 4
 CELLS_PER_LIST = 64
 """Reference cells for each list from which its center is learned."""
 
@@ -82,7 +83,7 @@ class ReferenceIndex:
         points = np.ascontiguousarray(queries, dtype=np.float32)
         for first in range(0, len(points), ROWS_AT_ONCE):
             rows = slice(first, first + ROWS_AT_ONCE)
-            probe = nearest_centers(points[rows], self.centers, count=min(asked, self.lists))
+            probe = nearest_lists(points[rows], self.centers, count=min(asked, self.lists))
             order = np.argsort(probe[:, 0], kind="stable")
             search_lists(
                 points[rows], order, probe, self.members, self.offset, self.number, index[rows], distance[rows]
@@ -110,13 +111,15 @@ def build_index(reference: Matrix, *, seed: Seed, exact_cells: int = EXACT_CELLS
     The index; the same bits for the same cells, in one thread.
     """
     cells = len(reference)
-    lists = 1 if cells <= exact_cells else round(LISTS_PER_ROOT * np.sqrt(cells))
+    lists = 1 if cells <= exact_cells else number_of_lists(cells)
     if lists == 1:
         centers, codes = reference[:1].copy(), np.zeros(cells, dtype=np.int64)
     else:
-        order = np.argsort(cell_uniforms(seed, np.arange(cells, dtype=np.uint64))[:, 0], kind="stable")
-        centers = _learn_centers(reference[np.sort(order[: lists * CELLS_PER_LIST])], reference[order[:lists]])
-        codes = nearest_center(reference, centers)
+        order = random_order(cells, seed=seed)
+        sample, centers = reference[np.sort(order[: lists * CELLS_PER_LIST])], reference[order[:lists]]
+        for _ in range(ROUNDS):
+            centers = moved_centers(centers, *sums_by_center(sample, centers))
+        codes = nearest_centers(reference, centers)
     number = np.argsort(codes, kind="stable").astype(np.int32)
     offset = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(centers)))]).astype(np.int64)
     members = np.empty(reference.size, dtype=np.float32)
@@ -159,7 +162,7 @@ def with_recall(
         probes = min(2 * probes, index.lists)
 
 
-def nearest_centers(points: Matrix, centers: Matrix, *, count: int) -> Matrix:
+def nearest_lists(points: Matrix, centers: Matrix, *, count: int) -> Matrix:
     """Numbers of the nearest centers of every point.
 
     Parameters
@@ -186,30 +189,3 @@ def nearest_centers(points: Matrix, centers: Matrix, *, count: int) -> Matrix:
     np.put_along_axis(chosen, place, chosen[:, :1], axis=1)
     chosen[:, :1] = first
     return chosen
-
-
-def nearest_center(points: Matrix, centers: Matrix) -> Vector:
-    """Number of the nearest center of every point, the first one where several are as near.
-
-    Parameters
-    ----------
-    points, centers
-        By components, float32.
-    """
-    starts = range(0, len(points), ROWS_AT_ONCE)
-    parts = [nearest_centers(points[first : first + ROWS_AT_ONCE], centers, count=1)[:, 0] for first in starts]
-    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
-
-
-def _learn_centers(sample: Matrix, centers: Matrix) -> Matrix:
-    centers = centers.astype(np.float32)
-    for _ in range(ROUNDS):
-        codes = nearest_center(sample, centers)
-        size = np.bincount(codes, minlength=len(centers))
-        order = np.argsort(codes, kind="stable")
-        filled = np.flatnonzero(size)
-        starts = np.concatenate([[0], np.cumsum(size)])[filled]
-        sums = np.add.reduceat(sample[order].astype(np.float64), starts, axis=0)
-        # A center without cells stays where it is.
-        centers[filled] = (sums / size[filled, None]).astype(np.float32)
-    return centers

@@ -23,6 +23,9 @@ GOLDEN_SECTION = 0.6180339887498949
 SYMMETRY_TOLERANCE = 1e-4
 """Of sums of float32 over a row."""
 
+ORDER_ROWS = 1000
+"""Rows in which edges are held against neighbors."""
+
 
 def connectivity_matrix(graph: xr.Dataset, *, caller: str) -> sp.csr_matrix:
     """The weighted graph of a result as a matrix.
@@ -62,6 +65,7 @@ def connectivity_matrix(graph: xr.Dataset, *, caller: str) -> sp.csr_matrix:
     )
     _check_matrix(matrix, caller=caller)
     matrix.has_canonical_format = True
+    _check_order(graph, matrix, caller=caller)
     return matrix
 
 
@@ -161,6 +165,26 @@ def _check_matrix(matrix: sp.csr_matrix, *, caller: str) -> None:
         message = (
             f"{caller} needs a symmetric graph without loops, edges by ascending row number. {found}; compute neighbors again, "
             "or make the arrays from a symmetric scipy matrix."
+        )
+        raise InputError(message)
+
+
+def _check_order(graph: xr.Dataset, matrix: sp.csr_matrix, *, caller: str) -> None:
+    # Edges name cells by row number and stay where they are when the cells of a Dataset are put in another order.
+    if "neighbor_index" not in graph or not graph["neighbor_index"].size or not matrix.nnz:
+        return
+    rows = np.unique(np.linspace(0, matrix.shape[0] - 1, ORDER_ROWS).astype(np.int64))
+    nearest = graph["neighbor_index"].isel(cell=rows, neighbor=0).data
+    if dask.is_dask_collection(nearest):
+        (nearest,) = compute(nearest)
+    nearest = np.asarray(nearest)
+    inside = (nearest >= 0) & (nearest < matrix.shape[0])
+    joined = np.asarray(matrix[rows[inside], nearest[inside]]).ravel() > 0
+    if 2 * np.count_nonzero(joined) < len(rows):
+        message = (
+            f"{caller} needs a graph whose edges and neighbors are those of the same cells. Of {len(rows):,} cells looked at, "
+            f"{len(rows) - np.count_nonzero(joined):,} have no edge to their nearest neighbor: the cells were put in another order, "
+            "but edges name them by row number. Pass the result of neighbors as it is, or compute it again for cells in the new order."
         )
         raise InputError(message)
 

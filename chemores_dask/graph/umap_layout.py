@@ -10,12 +10,14 @@ from dask import delayed
 from chemores_dask.aliases import Matrix, Seed, Vector
 from chemores_dask.checks import check_between, check_whole
 from chemores_dask.errors import InputError
-from chemores_dask.graph.embedding import embedding_of
+from chemores_dask.graph.embedding import ROWS_PER_BLOCK, embedding_of
 from chemores_dask.graph.landmark_fit import fit_map, graph_of_points, similarity_curve
 from chemores_dask.graph.landmarks import choose_landmarks
 from chemores_dask.graph.layout_files import LANDMARKS, Round, move, rows_of, spread, write_graph, write_rows
-from chemores_dask.graph.map_quality import trustworthiness_of
+from chemores_dask.graph.map_quality import QUERIES, trustworthiness_of
 from chemores_dask.graph.stored_graph import connectivity_matrix
+from chemores_dask.kernels.distance_ranks import CANDIDATES_AT_ONCE
+from chemores_dask.memory import plan_tasks, threads
 from chemores_dask.randomness import spawn
 from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.stream.array_files import array_folder, read_array, write_array
@@ -41,6 +43,15 @@ FIRST_STEP = 0.25
 
 JITTER = 0.01
 """Cells that start in one place must be able to part."""
+
+BYTES_PER_CELL = 120
+"""Kept of every cell: coordinates before and behind a round, and the tree in which neighbors on the map are found."""
+
+BYTES_PER_EDGE, BYTES_PER_NUMBER = 64, 20
+"""Of what is laid out by umap-learn: of every edge (in either direction), and of every coordinate in the embedding."""
+
+BLOCK_BYTES_PER_NUMBER, BYTES_PER_PAIR = 12, 16
+"""Of a block of the embedding whose cells are held against the queries, as float32 and float64; of a query and a candidate."""
 
 NEIGHBORS = 15
 """Of landmarks, where the graph does not say how many neighbors its cells have."""
@@ -76,7 +87,7 @@ def umap(
     min_dist
         Distance on the map up to which cells count as together: smaller values give denser clumps.
     spread_scale
-        Scale of the map; at least ``min_dist``.
+        Scale of the map; at least ``min_dist``, at most 10,000.
     seed
         For landmarks, starts and pushes.
 
@@ -91,6 +102,10 @@ def umap(
         If there are fewer than 4 cells, the graph is not that of the cells or has no edges, or the embedding is not finite.
     ParameterError
         If a parameter is outside its range.
+    BlockTooLargeError
+        If one task does not fit into the memory budget.
+    StagingSpaceError
+        If copies of the graph and the embedding do not fit on the disk.
 
     Notes
     -----
@@ -99,7 +114,8 @@ def umap(
     Cells of a part of the graph without ties to the rest lie together around a landmark of their own. Cells in one place of the embedding
     lie near each other, not on one point. The same seed gives the same bits for any number of workers.
 
-    Memory: the graph while it is checked; then, for each task, the edges of 32,768 cells and, for all tasks, 8 bytes per cell.
+    Memory: the graph, and 120 bytes per cell; besides, one after the other, the layout of the landmarks in one task (64 bytes an edge), the
+    edges of 32,768 cells in each task, and a block of the embedding with its distances to 1,000 cells in each task.
 
     References
     ----------
@@ -109,9 +125,11 @@ def umap(
        Nature Biotechnology 39:156-157.
     """
     _check(landmarks=landmarks, rounds=rounds, min_dist=min_dist, spread_scale=spread_scale)
+    check_whole(seed, parameter="seed", caller="umap")
     found = embedding_of(embedding, caller="umap")
     matrix = connectivity_matrix(graph, caller="umap")
     _check_cells(graph, found, matrix)
+    _plan_memory(found, edges=matrix.nnz, landmarks=landmarks)
     curve = similarity_curve(spread=spread_scale, min_dist=min_dist)
     cells = matrix.shape[0]
     whole = cells <= landmarks
@@ -157,7 +175,7 @@ def umap(
 def _check(*, landmarks: int, rounds: int, min_dist: float, spread_scale: float) -> None:
     check_whole(landmarks, parameter="landmarks", caller="umap", minimum=FEWEST_CELLS)
     check_whole(rounds, parameter="rounds", caller="umap", minimum=0)
-    check_between(spread_scale, parameter="spread_scale", caller="umap", minimum=0.01)
+    check_between(spread_scale, parameter="spread_scale", caller="umap", minimum=0.01, maximum=1e4)
     check_between(min_dist, parameter="min_dist", caller="umap", minimum=0.0, maximum=spread_scale)
 
 
@@ -182,6 +200,18 @@ def _check_cells(graph: xr.Dataset, embedding: xr.DataArray, matrix: sp.csr_matr
             "a map of so little shows nothing: keep more cells, or compute neighbors again."
         )
         raise InputError(message)
+
+
+def _plan_memory(embedding: xr.DataArray, *, edges: int, landmarks: int) -> None:
+    """Promise what comes one after the other: the layout of the landmarks in one task, and blocks that are held against the queries."""
+    cells, components = embedding.shape
+    fitted = min(cells, landmarks) * (BYTES_PER_NUMBER * components + BYTES_PER_EDGE * edges // cells)
+    kept = BYTES_PER_CELL * cells
+    plan_tasks(fitted, caller="umap", tasks=1, kept_bytes=kept)
+    compared = min(cells, ROWS_PER_BLOCK) * BLOCK_BYTES_PER_NUMBER * components
+    compared += min(cells, QUERIES) * CANDIDATES_AT_ONCE * BYTES_PER_PAIR
+    tasks = min(threads(), -(-cells // ROWS_PER_BLOCK))
+    plan_tasks(compared, caller="umap", tasks=tasks, kept_bytes=kept)
 
 
 def _fit(folder: str, neighbors: int, curve: tuple[float, float], seed: Seed) -> Matrix:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from anndata import AnnData
 
@@ -60,7 +61,7 @@ def project_cells(
     GeneMismatchError
         If the cells lack a gene of the components.
     ParameterError
-        If the components do not run over ``gene`` and ``component``, or the genes of the arguments differ.
+        If the components do not run over ``gene`` and ``component``, the genes of the arguments differ, or a number is not finite.
 
     Notes
     -----
@@ -75,6 +76,12 @@ def project_cells(
     names = loadings["gene"].to_numpy()
     mean = _of_genes(gene_mean, names, parameter="gene_mean")[order]
     scale = np.ones(len(names)) if gene_scale is None else _of_genes(gene_scale, names, parameter="gene_scale")[order]
+    if not (np.isfinite(mean).all() and np.isfinite(scale).all() and (scale > 0).all()):
+        message = (
+            "Means and scales of genes must be finite for project_cells, and scales above 0. Some are not; pass those of the same result, "
+            "and leave 'gene_scale' out where genes were not scaled."
+        )
+        raise ParameterError(message)
     weights: Matrix = loadings.to_numpy().astype(np.float64)[order] / scale[:, None]
     rows, _ = planned_rows(cells, caller="project_cells")
     projection = ProjectionBlock(np.ascontiguousarray(weights), (mean @ weights)[None, :])
@@ -106,6 +113,14 @@ def _placed_genes(cells: AnnData, loadings: xr.DataArray) -> tuple[Vector, Vecto
         )
         raise ParameterError(message)
     names = loadings["gene"].to_numpy()
+    twice = pd.Index(names)[pd.Index(names).duplicated()]
+    if len(twice) or not np.isfinite(loadings.to_numpy()).all():
+        found = f"Twice there: {listed(twice)}" if len(twice) else "Some are NaN or infinite"
+        message = (
+            "The 'loadings' parameter of project_cells must have every gene once, and finite numbers. "
+            f"{found}; pass result['pca_loadings'] as it is."
+        )
+        raise ParameterError(message)
     places = cells.var_names.get_indexer(names)
     if (places < 0).any():
         message = f"Cells must have all genes of the components. Not found: {listed(names[places < 0])}; give the cells these genes."

@@ -69,7 +69,8 @@ def attach(adata: anndata.AnnData, result: xr.Dataset) -> anndata.AnnData:
     Raises
     ------
     InputError
-        If the result has no cell or no gene of ``adata``, or has no labels and another length.
+        If the arguments are not cells and a result; if the result has no cell or no gene of ``adata``, has a name twice, or has no labels
+        and another length; or if the cells of a graph were put in another order.
 
     Notes
     -----
@@ -83,6 +84,12 @@ def attach(adata: anndata.AnnData, result: xr.Dataset) -> anndata.AnnData:
     >>> attach(cells, result).obs["cell_total"].tolist()
     [7, 5]
     """
+    if not isinstance(adata, anndata.AnnData) or not isinstance(result, xr.Dataset):
+        message = (
+            "attach needs cells and a result: attach(adata, result) with an AnnData and a Dataset. "
+            f"Got {type(adata).__name__} and {type(result).__name__}; make a Dataset of a single variable with variable.to_dataset()."
+        )
+        raise InputError(message)
     computed = result.compute()
     attached = adata.copy()
     analysis = str(result.attrs.get("analysis", "result"))
@@ -143,6 +150,12 @@ def label_positions(variable: xr.DataArray, names: pd.Index, *, dim: str) -> np.
             raise InputError(message)
         return np.arange(len(names))
     labels = pd.Index(variable.coords[dim].values.astype(object))
+    if not labels.is_unique:
+        message = (
+            f"Names of {dim}s must differ in a result that is attached by name. {listed(labels[labels.duplicated()].unique())} stand more "
+            f"than once; make them unique, or attach result.drop_vars({dim!r}) to the same {dim}s in the same order."
+        )
+        raise InputError(message)
     position = np.asarray(labels.get_indexer(names.astype(object)))
     if len(names) and len(labels) and (position < 0).all():
         message = (

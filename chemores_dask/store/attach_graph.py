@@ -19,6 +19,9 @@ CONNECTIVITIES = ("connectivity_offset", "connectivity_index", "connectivity_wei
 GRAPH_VARIABLES = (*DISTANCES, *CONNECTIVITIES)
 """Variables that name cells by their row in the result: they mean nothing beside other cells."""
 
+ORDER_ROWS = 1000
+"""Rows in which edges are held against neighbors."""
+
 NEIGHBORS = "neighbors"
 SCANPY_METHODS = {"fuzzy": "umap", "gaussian": "gauss"}
 
@@ -49,8 +52,9 @@ def attach_graph(attached: anndata.AnnData, result: xr.Dataset, position: Vector
     Raises
     ------
     InputError
-        If edges lead to cells that the result does not have.
+        If edges lead to cells that the result does not have, or cells were put in another order, which edges do not follow.
     """
+    _check_order(result)
     described: dict[str, object] = {}
     if all(name in result.data_vars for name in DISTANCES):
         index, distance = (result[name].values for name in DISTANCES)
@@ -64,6 +68,25 @@ def attach_graph(attached: anndata.AnnData, result: xr.Dataset, position: Vector
         attached.obsp["connectivities"] = _restricted(index, weight, offset, position)
         described["connectivities_key"] = "connectivities"
     attached.uns[NEIGHBORS] = {**attached.uns.get(NEIGHBORS, {}), **described}
+
+
+def _check_order(result: xr.Dataset) -> None:
+    """Refuse neighbors and edges that are not those of the same cells."""
+    if not all(name in result.data_vars for name in GRAPH_VARIABLES) or not result["connectivity_index"].size:
+        return
+    index, offset, edges = (
+        result[name].values for name in ("neighbor_index", "connectivity_offset", "connectivity_index")
+    )
+    rows = np.unique(np.linspace(0, len(index) - 1, ORDER_ROWS).astype(np.int64))
+    if not index.size or len(offset) != len(index) + 1:
+        return
+    apart = sum(int(index[row, 0] not in edges[offset[row] : offset[row + 1]]) for row in rows)
+    if 2 * apart > len(rows):
+        message = (
+            f"A graph must have its cells in the order in which neighbors returned them. Of {len(rows):,} cells looked at, {apart:,} "
+            "have no edge to their nearest neighbor; attach the result of neighbors as it is: cells are matched here by name."
+        )
+        raise InputError(message)
 
 
 def _restricted(index: Vector, values: Vector, offset: Vector, position: Vector) -> sp.csr_matrix:

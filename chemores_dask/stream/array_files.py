@@ -42,10 +42,21 @@ def array_folder(name: str) -> Iterator[str]:
     ------
     ParameterError
         If workers run on other machines and no folder is known that they share.
+    StagingSpaceError
+        If the folder cannot be made.
     """
     parent, temporary = folder_for_files()
     folder = parent / f"{name}-{uuid4().hex}"
-    folder.mkdir()
+    try:
+        folder.mkdir()
+    except OSError as error:
+        if temporary:
+            shutil.rmtree(parent, ignore_errors=True)
+        message = (
+            f"Files of a pass need a folder that can be written to. {str(parent)!r} cannot ({error}). Name another one: "
+            "dask.config.set({'temporary-directory': PATH}), or 'with staging_folder(PATH):'."
+        )
+        raise StagingSpaceError(message) from error
     try:
         yield str(folder)
     finally:

@@ -195,6 +195,10 @@ def _step(table: TomlTable) -> Step:
         for key, value in parameters.values.items()
     }
     joins = tuple(_join(joined) for joined in table.tables("join", named="as"))
+    names = [join.name for join in joins]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        table.fail("join", expected="must give every column a name of its own", found=twice[0])
     return Step(_name(table), table.text("analysis"), table.text("of"), joins, values)
 
 

@@ -26,7 +26,7 @@ from chemores_dask.store.cells import open_cells
 from chemores_dask.store.cells_parallel import write_cells
 from chemores_dask.store.layout import Geometry
 from chemores_dask.stream.shared_pass import share_passes
-from chemores_dask.testing.examples import EXAMPLES
+from chemores_dask.testing.examples import EXAMPLES, tiny_projection
 from chemores_dask.testing.nouns import GENE_NAMES, SIGNATURE, tiny_cells, tiny_patients
 
 ROWS = 5
@@ -72,6 +72,7 @@ STREAMING = {
         1e-8,
     ),
     "gene_products": (lambda cells: gene_products(log_normalize(cells), genes=CHOSEN, fold="patient"), 1e-10),
+    "project_cells": (tiny_projection, 1e-10),
     "module_score": (scored, 1e-10),
     "module_score scanpy": (lambda cells: scored(cells, "scanpy"), 1e-10),
     "score_states": (lambda cells: score_states(scored(cells), gene_set="signature"), 1e-10),

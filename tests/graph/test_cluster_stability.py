@@ -135,6 +135,10 @@ def test_cluster_stability__refuses_what_cannot_be():
             cluster_stability(graph, clusters=clusters, seed=1)
     with pytest.raises(InputError, match="5 cells of the graph"):
         cluster_stability(graph, clusters=xr.DataArray([0, 1], dims="cell"), seed=1)
+    named = graph.assign_coords(cell=list("abcde"))
+    turned = xr.DataArray([1, 1, 0, 0, 0], dims="cell", coords={"cell": list("edcba")})
+    with pytest.raises(InputError, match="in the same order"):
+        cluster_stability(named, clusters=turned, seed=1)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,17 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from chemores_dask.errors import DisconnectedGraphWarning, InputError, MissingVariableError, ParameterError
+from chemores_dask.errors import (
+    BlockTooLargeError,
+    DisconnectedGraphWarning,
+    InputError,
+    MissingVariableError,
+    ParameterError,
+)
 from chemores_dask.graph import diffusion_map as module
 from chemores_dask.graph.connectivities import connectivities_of
 from chemores_dask.graph.diffusion_map import diffusion_map
+from chemores_dask.memory import memory_budget
 from tests.graph.graphs import clouds, exact_neighbors, graph_of
 
 with warnings.catch_warnings():
@@ -143,3 +150,12 @@ def test_diffusion_map__refuses_what_it_cannot_use():
         diffusion_map(graph.isel(cell=slice(20)), seed=1)
     with pytest.raises(ParameterError, match="Got 1 for 0 cells"):
         diffusion_map(plain_graph(np.zeros((0, 0))), components=1, seed=1)
+
+
+def test_diffusion_map__is_held_to_the_memory_budget():
+    graph = graph_from(curve(300)[1])
+    with memory_budget("1MB"), pytest.raises(BlockTooLargeError, match="diffusion_map must fit into the budget"):
+        diffusion_map(graph, seed=1)
+    with memory_budget("100GB") as budget:
+        diffusion_map(graph, seed=1)
+    assert budget.promised_bytes > 0

@@ -107,6 +107,21 @@ def test_harmony__mixes_batches_and_keeps_kinds_apart():
     assert found["harmony_mixing_cells"].item() == CELLS
 
 
+def test_harmony__expects_the_mixing_of_cells_in_random_order():
+    generator = np.random.default_rng(4)
+    cells = xr.Dataset(
+        {
+            "scores": (("cell", "component"), generator.normal(size=(900, 4))),
+            "batch": ("cell", generator.integers(0, 20, 900)),
+        }
+    )
+    found = harmony(cells, batch="batch", clusters=3, settings=HarmonySettings(iterations=2, tolerance=1.0), seed=1)
+    expected = found["harmony_mixing_expected"].item()
+    assert found["harmony_mixing_before"].item() == pytest.approx(expected, rel=0.05)
+    # Thirty cells around a cell do not hold all of twenty batches alike.
+    assert 6 < expected < 12
+
+
 def test_harmony__says_how_much_of_the_stage_batches_hold():
     cells = planted()
     shares = harmony(cells, batch="batch", stage="stage", seed=1)["harmony_stage_share"]
@@ -310,6 +325,8 @@ def test_harmony__refuses_numbers_that_are_not_finite(value):
         (lambda cells: cells, {"batch": ["batch", "batch"]}, ParameterError, "each once"),
         (lambda cells: cells, {"batch": "batch", "clusters": 0}, ParameterError, "'clusters' parameter"),
         (lambda cells: cells, {"batch": "batch", "theta": -1.0}, ParameterError, "'theta' parameter"),
+        (lambda cells: cells, {"batch": "batch", "seed": 1.5}, ParameterError, "'seed' parameter of harmony"),
+        (lambda cells: cells, {"batch": "batch", "seed": None}, ParameterError, "'seed' parameter of harmony"),
         (lambda cells: cells["scores"], {"batch": "batch"}, InputError, "needs a Dataset with an embedding"),
         (lambda cells: cells.isel(cell=slice(0)), {"batch": "batch"}, InputError, "harmony needs cells"),
         (
@@ -322,4 +339,4 @@ def test_harmony__refuses_numbers_that_are_not_finite(value):
 )
 def test_harmony__refuses_what_cannot_be(change, parameters, error, message):
     with pytest.raises(error, match=message):
-        harmony(change(planted(60)), **parameters, seed=1)
+        harmony(change(planted(60)), **{"seed": 1, **parameters})

@@ -99,7 +99,7 @@ def test_correct_block__writes_the_next_version(drawn):
     found = ScoreReader(files, 1)(block_id=(0, 0))
     np.testing.assert_allclose(found, rows - np.array([0.0, 1.0, -2.0])[groups][:, None], atol=1e-5)
     np.testing.assert_array_equal(ScoreReader(files, ORIGINAL)(block_id=(0, 0)), rows)
-    files.remove(1, 1)
+    files.remove(1)
     with pytest.raises(ChecksumError, match="rows-1-0"):
         ScoreReader(files, 1)(block_id=(0, 0))
 

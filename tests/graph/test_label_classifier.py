@@ -56,6 +56,18 @@ def test_learn_classifier__has_the_same_bits_for_a_seed(threads):
     assert (fitted(reference, codes, seed=2)[0].estimator.coef_ != other.estimator.coef_).any()
 
 
+def test_learn_classifier__shares_no_order_with_the_next_seed(monkeypatch):
+    seeds = []
+    drawn = label_classifier._drawn
+    monkeypatch.setattr(
+        label_classifier, "_drawn", lambda codes, *, seed: seeds.append(seed) or drawn(codes, seed=seed)
+    )
+    reference, codes = labeled(100)
+    for seed in (1, 2):
+        fitted(reference, codes, seed=seed)
+    assert len(set(seeds)) == len(seeds) == 2 * label_classifier.EPOCHS
+
+
 def test_learn_classifier__takes_some_cells_of_a_large_reference(monkeypatch):
     monkeypatch.setattr(label_classifier, "CELLS_PER_EPOCH", 300)
     monkeypatch.setattr(label_classifier, "ROWS_AT_ONCE", 64)

@@ -49,24 +49,54 @@ def test_densities__do_not_depend_on_blocks():
     np.testing.assert_allclose(whole.scale, chosen.std(axis=0), rtol=1e-6)
 
 
-def test_own_distances__are_those_of_mahalanobis():
-    reference, codes = labeled()
+def test_own_distances__are_those_of_mahalanobis_without_the_cell_itself():
+    reference, codes = labeled(80)
     found, groups = covariances(reference, codes)
-    expected = np.empty(len(codes))
-    for label, covariance in enumerate(found):
-        difference = reference - groups[label].mean(axis=0)
-        square = np.einsum("ij,jk,ik->i", difference, np.linalg.inv(covariance), difference)
-        expected[codes == label] = np.sqrt(square[codes == label])
+    components = reference.shape[1]
+    expected = np.full(len(codes), np.nan)
+    for cell in np.flatnonzero(codes >= 0):
+        label = codes[cell]
+        # What is added to the sum of squares of the label is the same with the cell and without it.
+        cells = len(groups[label])
+        whole = (groups[label] - groups[label].mean(axis=0)).T @ (groups[label] - groups[label].mean(axis=0))
+        added = found[label] * (cells + components) - whole
+        others = reference[(codes == label) & (np.arange(80) != cell)].astype(np.float64)
+        centered = others - others.mean(axis=0)
+        covariance = (centered.T @ centered + added) / (cells - 1 + components)
+        difference = reference[cell] - others.mean(axis=0)
+        expected[cell] = np.sqrt(difference @ np.linalg.solve(covariance, difference))
     distances = own_distances(reference, codes, densities_of(reference, codes))
     np.testing.assert_allclose(distances, expected[codes >= 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("cells", [20, 40, 200])
+def test_with_limits__new_cells_of_a_small_label_are_not_far(cells):
+    random = np.random.default_rng(3)
+    turned = np.linalg.qr(random.normal(size=(30, 30)))[0]
+    spread = np.linspace(3, 0.3, 30)
+    many, few, new = random.normal(size=(1600, 30)), random.normal(size=(cells, 30)), random.normal(size=(500, 30))
+    reference = np.concatenate([many * spread, 5 + (few * spread) @ turned]).astype(np.float32)
+    codes = np.repeat([0, 1], [1600, cells])
+    plain = densities_of(reference, codes, labels=2)
+    limited = with_limits(plain, [own_distances(reference, codes, plain)], codes)
+    away = limited.away(limited.square_distances(5 + (new * spread) @ turned), np.ones(500, dtype=np.int64))
+    assert (away > 1.25).mean() < 0.02
+
+
+def test_own_distances__of_the_only_cell_of_a_label_are_zero():
+    reference, codes = labeled()
+    codes = np.where(codes == 2, -1, codes)
+    codes[np.flatnonzero(codes < 0)[0]] = 2
+    distances = own_distances(reference, codes, densities_of(reference, codes))
+    assert distances[codes[codes >= 0] == 2] == pytest.approx(0, abs=1e-6)
 
 
 def test_with_limits__one_percent_of_a_label_is_farther():
     reference, codes = labeled(4000)
     plain = densities_of(reference, codes)
-    limited = with_limits(plain, [own_distances(reference, codes, plain)], codes)
-    square = limited.square_distances(reference[codes == 1])
-    away = limited.away(square, np.ones(len(square), dtype=np.int64))
+    distances = own_distances(reference, codes, plain)
+    limited = with_limits(plain, [distances], codes)
+    away = distances[codes[codes >= 0] == 1] / limited.limits[1]
     assert (away > 1).mean() == pytest.approx(0.01, abs=0.002)
 
 

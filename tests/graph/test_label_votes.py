@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from chemores_dask.graph.label_votes import learn_votes, vote_shares
@@ -52,6 +53,20 @@ def test_votes__measure_distances_in_those_of_the_reference():
     _, away = votes(queries)
     assert 0.94 < (away < 1).mean() < 1
     assert (votes(queries + 30)[1] > 5).all()
+
+
+@pytest.mark.parametrize("neighbors", [1, 3])
+def test_votes__of_few_neighbors_measure_the_same_distance(neighbors):
+    reference, codes = labeled(300)
+    queries, _ = labeled(200, seed=1)
+    few = learn_votes([reference], codes, queries, labels=3, neighbors=neighbors, seed=1)
+    many = learn_votes([reference], codes, queries, labels=3, neighbors=20, seed=1)
+    (shares, away), (other_shares, other_away) = few(queries), many(queries)
+    alike = shares.argmax(axis=1) == other_shares.argmax(axis=1)
+    assert alike.sum() > 100
+    np.testing.assert_array_equal(away[alike], other_away[alike])
+    theirs = KNeighborsClassifier(n_neighbors=1).fit(reference, codes)
+    assert neighbors > 1 or np.array_equal(shares.argmax(axis=1), theirs.predict(queries))
 
 
 def test_vote_shares__give_equal_weights_where_all_are_as_far():

@@ -68,3 +68,10 @@ def test_fit_map__follows_from_the_seed_alone():
     assert not np.array_equal(first, fit_map(points, matrix, curve=CURVE, seed=2))
     assert abs(matrix - before).nnz == 0
     assert first.dtype == np.float32
+
+
+@pytest.mark.parametrize("spread", [0.1, 10.0, 1e4])
+def test_similarity_curve__finds_other_scales_without_a_warning(spread):
+    a, b = similarity_curve(spread=spread, min_dist=0.05)
+    half = a ** (-1 / (2 * b))
+    assert 0.5 < half / (spread * np.log(2) + 0.05) < 2

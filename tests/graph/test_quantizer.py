@@ -6,7 +6,7 @@ import dask
 import numpy as np
 import pytest
 
-from chemores_dask.graph.quantizer import drawn_cells, fit_centers, number_of_lists
+from chemores_dask.graph.quantizer import fit_centers, number_of_lists
 from chemores_dask.stream.array_files import write_array
 
 
@@ -19,23 +19,6 @@ def clouds(cells=600, places=6, seed=0):
 @pytest.mark.parametrize(("cells", "lists"), [(1, 1), (16, 1), (17, 16), (10_000, 400), (1_000_000, 4000)])
 def test_number_of_lists__grows_with_the_root(cells, lists):
     assert number_of_lists(cells) == lists
-
-
-@pytest.mark.parametrize(("cells", "wanted"), [(10, 20), (10, 10), (1000, 400), (10**9, 500), (5, 0)])
-def test_drawn_cells__are_different_and_follow_the_seed(cells, wanted):
-    drawn = drawn_cells(cells, wanted, seed=5)
-    assert len(drawn) == len(set(drawn.tolist())) == min(cells, wanted)
-    assert len(drawn) == 0 or (drawn.min() >= 0 and drawn.max() < cells)
-    assert np.array_equal(drawn, drawn_cells(cells, wanted, seed=5))
-    if wanted > 100:
-        assert not np.array_equal(drawn, drawn_cells(cells, wanted, seed=6))
-
-
-def test_drawn_cells__come_from_everywhere():
-    drawn = drawn_cells(1000, 900, seed=1)
-    assert abs(np.mean(drawn[:300]) - 500) < 50
-    far = drawn_cells(10**6, 3000, seed=1)
-    assert abs(np.mean(far) - 5e5) < 3e4
 
 
 def test_fit_centers__finds_clouds(tmp_path):

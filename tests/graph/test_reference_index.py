@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from chemores_dask.graph.reference_index import build_index, nearest_center, nearest_centers, with_recall
+from chemores_dask.graph.reference_index import build_index, nearest_lists, with_recall
 
 
 def points(cells=3000, components=6, seed=0):
@@ -31,7 +33,7 @@ def test_search__breaks_ties_by_row_number():
 def test_search__with_all_lists_is_exact():
     reference, queries = points(), points(50, seed=1)
     index = build_index(reference, seed=3, exact_cells=100)
-    assert index.lists == round(4 * np.sqrt(3000))
+    assert index.lists == 4 * math.isqrt(3000)
     found, _ = index.search(queries, neighbors=10, probes=index.lists)
     expected = NearestNeighbors(n_neighbors=10).fit(reference).kneighbors(queries, return_distance=False)
     np.testing.assert_array_equal(found, expected)
@@ -80,11 +82,10 @@ def test_build_index__copes_with_copies_of_one_cell():
     assert (distance == 0).all()
 
 
-def test_nearest_centers__put_the_nearest_first():
+def test_nearest_lists__put_the_nearest_first():
     queries, centers = points(50), points(9, seed=2)
     away = ((queries[:, None] - centers[None]) ** 2).sum(axis=2)
-    found = nearest_centers(queries, centers, count=4)
+    found = nearest_lists(queries, centers, count=4)
     np.testing.assert_array_equal(found[:, 0], away.argmin(axis=1))
     np.testing.assert_array_equal(np.sort(found, axis=1), np.sort(np.argsort(away, axis=1)[:, :4], axis=1))
-    np.testing.assert_array_equal(nearest_center(queries, centers), away.argmin(axis=1))
-    assert nearest_centers(queries, centers, count=9).shape == (50, 9)
+    assert nearest_lists(queries, centers, count=9).shape == (50, 9)

@@ -107,3 +107,11 @@ def test_neighbor_arrays__are_those_of_the_result(graph):
     assert index.flags.c_contiguous
     lazy, _ = neighbor_arrays(graph.chunk({"cell": 10}), caller="umap")
     assert np.array_equal(index, lazy)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_connectivity_matrix__refuses_cells_in_another_order(graph, lazy):
+    graph = graph.chunk() if lazy else graph
+    for order in (slice(None, None, -1), np.random.default_rng(0).permutation(CELLS)):
+        with pytest.raises(InputError, match="put in another order"):
+            connectivity_matrix(graph.isel(cell=order), caller="leiden")

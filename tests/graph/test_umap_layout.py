@@ -11,9 +11,10 @@ from distributed import Client, LocalCluster
 from sklearn.manifold import trustworthiness
 from umap import UMAP
 
-from chemores_dask.errors import InputError, MissingVariableError, ParameterError
+from chemores_dask.errors import BlockTooLargeError, InputError, MissingVariableError, ParameterError
 from chemores_dask.graph import layout_files
 from chemores_dask.graph.umap_layout import umap
+from chemores_dask.memory import memory_budget
 from tests.graph.graphs import clouds
 from tests.graph.weighted_graphs import embedding_like, fuzzy_graph
 
@@ -170,6 +171,9 @@ def test_umap__refuses_another_embedding():
         ({"min_dist": -0.1}, "min_dist"),
         ({"spread_scale": 0.0}, "spread_scale"),
         ({"spread_scale": np.nan}, "spread_scale"),
+        ({"spread_scale": np.inf}, "spread_scale"),
+        ({"seed": 1.5}, "seed"),
+        ({"seed": None}, "seed"),
     ],
 )
 def test_umap__refuses_parameters(options, match):
@@ -208,3 +212,12 @@ def test_umap__accepts_wide_row_numbers():
     assert umap(wide, embedding=embedding, landmarks=30, rounds=2, seed=1).identical(
         umap(graph, embedding=embedding, landmarks=30, rounds=2, seed=1)
     )
+
+
+def test_umap__is_held_to_the_memory_budget():
+    points = clouds(60, dimensions=5)
+    with memory_budget("1MB"), pytest.raises(BlockTooLargeError, match="umap must fit into the budget of memory"):
+        map_of(points)
+    with memory_budget("100GB") as budget:
+        map_of(points)
+    assert budget.promised_bytes > 0

@@ -65,3 +65,15 @@ def test_project_cells__refuses_other_genes(cells):
         project_cells(cells, loadings=fit["pca_loadings"], gene_mean=fit["pca_gene_mean"][::-1])
     with pytest.raises(ParameterError, match="must run over gene and component"):
         project_cells(cells, loadings=fit["pca_loadings"].to_numpy(), gene_mean=fit["pca_gene_mean"])
+
+
+def test_project_cells__refuses_genes_that_are_there_twice_and_what_is_not_finite(cells):
+    fit = pca(cells, components=3)
+    twice = fit.isel(gene=[0, 1, 1])
+    with pytest.raises(ParameterError, match="Twice there: g1"):
+        project_cells(cells, **arguments(twice))
+    with pytest.raises(ParameterError, match="NaN or infinite"):
+        project_cells(cells, **{**arguments(fit), "loadings": fit["pca_loadings"] * np.nan})
+    for name, wrong in (("gene_mean", np.nan), ("gene_scale", 0.0), ("gene_scale", np.inf)):
+        with pytest.raises(ParameterError, match="scales above 0"):
+            project_cells(cells, **{**arguments(fit), name: fit["pca_gene_mean"] * 0 + wrong})

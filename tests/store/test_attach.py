@@ -136,6 +136,15 @@ def test_attach__refuses_results_of_other_cells(cells):
         attach(cells, other)
 
 
+def test_attach__refuses_what_is_no_result_and_names_that_are_there_twice(cells):
+    twice = xr.Dataset({"cell_total": ("cell", [1, 2])}, coords={"cell": ["same", "same"]})
+    with pytest.raises(InputError, match="same stand more than once"):
+        attach(cells, twice)
+    for wrong in ((cells, twice["cell_total"]), (twice, cells)):
+        with pytest.raises(InputError, match="attach needs cells and a result"):
+            attach(*wrong)
+
+
 @pytest.mark.parametrize("size", [0, 1])
 def test_attach__takes_the_smallest(size):
     empty = anndata.AnnData(np.ones((size, 2), dtype="f4"))

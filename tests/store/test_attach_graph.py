@@ -146,6 +146,11 @@ def test_attach__refuses_a_part_of_a_graph(cells, graph):
             attach(cells[:30], wrong)
 
 
+def test_attach__refuses_a_graph_whose_cells_were_put_in_another_order(cells, graph):
+    with pytest.raises(InputError, match="in the order in which neighbors returned them"):
+        attach(cells, graph.isel(cell=slice(None, None, -1)))
+
+
 def test_attach__names_the_embedding_where_it_is_there(cells, graph, points):
     graph.attrs["parameters"] = '{"connectivities":"gaussian","embedding":"pca_scores","seed":3}'
     assert "use_rep" not in attach(cells, graph).uns["neighbors"]["params"]

@@ -93,3 +93,14 @@ def test_array_folder__leaves_the_staging_folder_of_the_caller(tmp_path):
         assert first != second
         assert first.startswith(str(tmp_path))
     assert [file.name for file in tmp_path.iterdir()] == ["own.txt"]
+
+
+def test_array_folder__says_where_it_cannot_be_made(tmp_path):
+    with staging_folder(tmp_path / "gone") as parent:
+        parent.rmdir()
+        parent.write_text("a file in its place")
+        with (
+            pytest.raises(StagingSpaceError, match=r"can be written to.*gone.*Name another"),
+            array_folder("neighbors"),
+        ):
+            pass

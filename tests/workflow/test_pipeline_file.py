@@ -86,6 +86,11 @@ def test_read_pipeline__takes_the_folder_too(tmp_path):
         ('keep = "quality.cell_keep"', "normalize = 0", "must be above 0"),
         ('"scores.cell_score"', '"score.cell_score"', "Did you mean scores"),
         ('"@quality.gene_total"', '"@quality"', r"'genes' of 'parameters' of \[\[step\]\] 'scores'"),
+        (
+            "standardize = true }",
+            'standardize = true }, { from = "cells.stage", as = "score" }',
+            r"'join' of \[\[step\]\] 'cube' must give every column a name of its own. Got 'score'",
+        ),
         ("standardize = true", "standardise = true", "Did you mean standardize"),
         ('up = ["CD44", "CD27"]', "", "'stemness' has none"),
         ('step = "cube", caption', 'step = "cub", caption', r"\[\[section\]\] 'First' must name"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -59,7 +60,7 @@ RESULT = declare(
         OVER,
         "f",
         unit="log2 ratio",
-        doc="of the means, taken back from logarithms by expm1 as scanpy does",
+        doc="of the means, taken back from logarithms as scanpy does",
     ),
     Variable("marker_mean", OVER, "f", unit="what is ranked", doc="in the group"),
     Variable("marker_mean_rest", OVER, "f", unit="what is ranked", doc="in the rest"),
@@ -179,7 +180,9 @@ def markers(
         pair_error = np.zeros(ranks.doubled.shape)
     else:
         ranks, pair_error = histogram_ranks(cells, labeled, values=ranked, totals=totals, bins=bins)
-    found = marker_values(ranks, labeled, pair_error=pair_error, logarithms=not ranked.whole)
+    found = marker_values(
+        ranks, labeled, pair_error=pair_error, logarithms=not ranked.whole, base_logarithm=ranked.base_logarithm
+    )
     if patient is not None:
         found |= patient_values(ranks, labeled)
     return make_result(
@@ -209,6 +212,11 @@ def _ranked_values(cells: AnnData, values: str, target_sum: float) -> RankedValu
         return RankedValues(None, float(LEVELS), whole=True)
     if "log1p" not in cells.uns:
         return RankedValues(target_sum, float(np.log1p(target_sum)), whole=False)
-    known = cells.uns["log1p"]
-    scaled_to = known.get("target_sum") if isinstance(known, Mapping) else None
-    return RankedValues(None, CEILING if scaled_to is None else float(np.log1p(scaled_to)), whole=False)
+    known = cells.uns["log1p"] if isinstance(cells.uns["log1p"], Mapping) else {}
+    scaled_to, base = known.get("target_sum"), known.get("base")
+    if base is not None and not base > 1:
+        message = f"The base of logarithms must be above 1. uns['log1p'] says {base!r}; normalize the cells anew."
+        raise InputError(message)
+    unit = 1.0 if base is None else math.log(base)
+    ceiling = CEILING if scaled_to is None else float(np.log1p(scaled_to))
+    return RankedValues(None, ceiling / unit, whole=False, base_logarithm=unit)

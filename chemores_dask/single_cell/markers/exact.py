@@ -90,7 +90,8 @@ def gene_rows(cells: AnnData) -> Rows:
     """
     matrix = cells.X
     if not isinstance(matrix, da.Array):
-        turned = sp.csr_matrix(sp.csc_matrix(matrix).T)
+        whole = matrix.astype(np.float32) if matrix.dtype == np.float16 else matrix
+        turned = sp.csr_matrix(sp.csc_matrix(whole).T)
         per_gene = max(turned.nnz / max(turned.shape[0], 1), 1)
         return as_rows(turned, rows_per_block=max(int(NONZEROS_PER_BLOCK / per_gene), 1))
     if matrix.numblocks[0] > 1:

@@ -30,11 +30,14 @@ class RankedValues:
         Histograms tell values up to this apart.
     whole
         Whether values are counts.
+    base_logarithm
+        Of values that are logarithms: the natural logarithm of their base.
     """
 
     target_sum: float | None
     ceiling: float
     whole: bool
+    base_logarithm: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

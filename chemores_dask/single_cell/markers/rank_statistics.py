@@ -14,7 +14,9 @@ TINY = 1e-9
 """Added to both means before their ratio is taken, as scanpy does."""
 
 
-def marker_values(ranks: RankSums, cells: LabeledCells, *, pair_error: Matrix, logarithms: bool) -> dict[str, Matrix]:
+def marker_values(
+    ranks: RankSums, cells: LabeledCells, *, pair_error: Matrix, logarithms: bool, base_logarithm: float = 1.0
+) -> dict[str, Matrix]:
     """All variables of the result.
 
     Parameters
@@ -26,7 +28,9 @@ def marker_values(ranks: RankSums, cells: LabeledCells, *, pair_error: Matrix, l
     pair_error
         Per group and gene: largest error of the U statistic.
     logarithms
-        Whether the values are natural logarithms of one plus something, and not counts.
+        Whether the values are logarithms of one plus something, and not counts.
+    base_logarithm
+        The natural logarithm of their base.
 
     Returns
     -------
@@ -43,6 +47,7 @@ def marker_values(ranks: RankSums, cells: LabeledCells, *, pair_error: Matrix, l
     sums = ranks.sums.reshape(groups, parts, -1)
     group_sums = sums.sum(axis=1)
     mean, mean_rest = group_sums / size, (group_sums.sum(axis=0) - group_sums) / rest
+    means = (np.expm1(base_logarithm * mean), np.expm1(base_logarithm * mean_rest)) if logarithms else (mean, mean_rest)
     return {
         "marker_cells": cells.grouped.group_cells,
         "marker_auroc": doubled_u / 2 / pairs,
@@ -50,7 +55,7 @@ def marker_values(ranks: RankSums, cells: LabeledCells, *, pair_error: Matrix, l
         "marker_statistic": statistic,
         "marker_p_value": p_value,
         "marker_q_value": np.stack([benjamini_hochberg(row) for row in p_value]),
-        "marker_log_fold_change": _log_fold_change(mean, mean_rest, logarithms=logarithms),
+        "marker_log_fold_change": _log_fold_change(*means),
         "marker_mean": mean,
         "marker_mean_rest": mean_rest,
         "marker_share": ranks.detected / size,
@@ -98,9 +103,7 @@ def _statistic(difference: Matrix, ties: Matrix, size: Matrix, rest: Matrix) -> 
     return np.divide(difference, np.sqrt(variance), out=np.zeros(difference.shape), where=known)
 
 
-def _log_fold_change(mean: Matrix, mean_rest: Matrix, *, logarithms: bool) -> Matrix:
-    if logarithms:
-        mean, mean_rest = np.expm1(mean), np.expm1(mean_rest)
+def _log_fold_change(mean: Matrix, mean_rest: Matrix) -> Matrix:
     change: Matrix = np.log2((mean + TINY) / (mean_rest + TINY))
     return change
 

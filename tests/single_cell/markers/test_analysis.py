@@ -81,6 +81,19 @@ def test_markers__equal_scanpy():
         )
 
 
+@pytest.mark.parametrize("method", ["exact", "histogram"])
+def test_markers__take_logarithms_of_any_base_back(method):
+    cells = example()
+    natural = ad.AnnData(sp.csr_matrix(logarithms(cells)), obs=cells.obs, var=cells.var, uns={"log1p": {"base": None}})
+    binary = ad.AnnData(natural.X / np.log(2), obs=cells.obs, var=cells.var, uns={"log1p": {"base": 2}})
+    found, wanted = (markers(each, group="label", method=method) for each in (binary, natural))
+    np.testing.assert_allclose(found["marker_log_fold_change"], wanted["marker_log_fold_change"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found["marker_auroc"], wanted["marker_auroc"], atol=1e-3)
+    binary.uns["log1p"] = {"base": 1}
+    with pytest.raises(InputError, match="base of logarithms must be above 1"):
+        markers(binary, group="label", method=method)
+
+
 def test_markers__of_both_methods_agree():
     cells = example()
     exact = markers(cells, group="label")

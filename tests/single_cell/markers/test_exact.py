@@ -91,6 +91,13 @@ def test_gene_rows__turns_matrices_of_any_kind():
         assert np.array_equal(found.compute().toarray(), wanted)
 
 
+def test_gene_rows__turns_half_precision_that_scipy_does_not_know():
+    values = np.arange(12).reshape(4, 3).astype(np.float16)
+    turned = gene_rows(AnnData(values)).compute()
+    assert turned.dtype == np.float32
+    assert np.array_equal(turned.toarray(), values.T)
+
+
 def test_gene_rows__refuses_blocks_of_cells_and_says_what_to_do():
     cells = example()
     lazy = da.from_array(cells.X.toarray(), chunks=(50, -1)).map_blocks(sp.csr_matrix)
