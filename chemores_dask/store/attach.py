@@ -25,6 +25,7 @@ SCANPY_NAMES: Mapping[str, tuple[str, str]] = {
     "pca_variance_ratio": ("pca", "variance_ratio"),
     "harmony_scores": ("obsm", "X_pca_harmony"),
     "umap_coordinates": ("obsm", "X_umap"),
+    "cell_cluster": ("obs", "leiden"),
     "diffusion_components": ("obsm", "X_diffmap"),
     "diffusion_eigenvalue": ("uns", "diffmap_evals"),
 }
@@ -49,10 +50,10 @@ def attach(adata: anndata.AnnData, result: xr.Dataset) -> anndata.AnnData:
     ===================== =============================================================================================
 
     Principal components also get scanpy's names: ``X_pca``, ``PCs`` (0 for genes that were not used) and ``uns["pca"]``. So do
-    ``harmony_scores`` (``X_pca_harmony``), ``umap_coordinates`` (``X_umap``) and ``diffusion_components`` with their eigenvalues
-    (``X_diffmap`` and ``uns["diffmap_evals"]``, the trivial component first in both). A graph is cut and ordered as the cells are: edges to
-    cells that ``adata`` does not have leave it, and cells without a row in the result have none. ``n_neighbors`` counts the cell itself,
-    as scanpy does.
+    ``harmony_scores`` (``X_pca_harmony``), ``umap_coordinates`` (``X_umap``), ``cell_cluster`` (``obs["leiden"]``, categories of text) and
+    ``diffusion_components`` with their eigenvalues (``X_diffmap`` and ``uns["diffmap_evals"]``, the trivial component first in both). A
+    graph is cut and ordered as the cells are: edges to cells that ``adata`` does not have leave it, and cells without a row in the result
+    have none. ``n_neighbors`` counts the cell itself, as scanpy does.
 
     Parameters
     ----------
@@ -122,12 +123,14 @@ def _place(attached: anndata.AnnData, name: str, variable: xr.DataArray, rest: d
         return
     names = attached.obs_names if first == CELL else attached.var_names
     position = label_positions(variable, names, dim=str(first))
+    scanpy_part, scanpy_key = SCANPY_NAMES.get(name, ("", ""))
     if variable.ndim == 1:
         table = attached.obs if first == CELL else attached.var
         table[name] = _column(variable, position)
+        if scanpy_part == "obs":
+            table[scanpy_key] = _numbered(variable.values, position)
         return
     matrix = gathered_rows(variable.values, position, fill=np.nan)
-    scanpy_part, scanpy_key = SCANPY_NAMES.get(name, ("", ""))
     if first == CELL:
         attached.obsm[name] = _labeled(matrix, variable, names)
     elif (position >= 0).all():
@@ -164,6 +167,16 @@ def label_positions(variable: xr.DataArray, names: pd.Index, *, dim: str) -> np.
         )
         raise InputError(message)
     return position
+
+
+def _numbered(values: np.ndarray, position: np.ndarray) -> pd.Categorical:
+    """Cluster numbers as scanpy wants them: categories of text, in order of the numbers."""
+    if not len(values):
+        return pd.Categorical.from_codes(position, categories=pd.Index([], dtype=object))
+    codes = np.where(position < 0, -1, values[np.maximum(position, 0)])
+    return pd.Categorical.from_codes(
+        codes, categories=pd.Index([str(number) for number in range(int(values.max()) + 1)])
+    )
 
 
 def _column(variable: xr.DataArray, position: np.ndarray) -> Any:

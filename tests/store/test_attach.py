@@ -227,3 +227,14 @@ def test_attach__gives_maps_of_cells_the_names_of_scanpy(cells):
     fewer = attach(cells, result.isel(cell=slice(1, None)))
     assert np.isnan(fewer.obsm["X_umap"][0]).all()
     assert np.array_equal(fewer.obsm["X_umap"][1:], result["umap_coordinates"][1:])
+
+
+def test_attach__gives_clusters_as_categories_to_scanpy(cells):
+    numbers = np.arange(CELLS - 2, dtype=np.int32)[::-1] % 12
+    result = xr.Dataset(
+        {"cell_cluster": ("cell", numbers)}, coords={"cell": list(cells.obs_names[2:])}, attrs={"analysis": "leiden"}
+    )
+    found = attach(cells, result).obs["leiden"]
+    assert found.cat.categories.tolist() == [str(number) for number in range(12)]
+    assert found.isna().tolist() == [True, True] + [False] * (CELLS - 2)
+    assert found.tolist()[2:] == [str(number) for number in numbers]
