@@ -163,7 +163,7 @@ def finish_tables(
         write_element(cells, name, {})
     write_element(cells, "uns", dict(uns))
     keep_checksums(root)
-    cells.attrs.update({**ENCODING, **facts, COMPLETE: True})
+    cells.attrs.put({**cells.attrs.asdict(), **ENCODING, **facts, COMPLETE: True})  # all at once, or not at all
 
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series:

@@ -138,19 +138,19 @@ def write_dataset(dataset: xr.Dataset, folder: Path, *, attributes: Mapping[str,
         _create(group, name, prepared[name], grids[name])
         _write_chunks(folder / name, prepared[name].data, rows=grids[name][:1])
     _write_missing(folder, writes)
-    group.attrs.update(
-        {
-            **_plain_attributes(attributes),
-            VARIABLES: list(prepared),
-            COORDINATES: [str(name) for name in dataset.coords],
-            XARRAY_COORDINATES: " ".join(str(name) for name in dataset.coords if name not in dataset.dims),
-            DATASET_ATTRIBUTES: described,
-            ARRAY_DIGESTS: {name: metadata_digest(folder / name) for name in prepared},
-        }
-    )
+    facts = {
+        **_plain_attributes(attributes),
+        VARIABLES: list(prepared),
+        COORDINATES: [str(name) for name in dataset.coords],
+        XARRAY_COORDINATES: " ".join(str(name) for name in dataset.coords if name not in dataset.dims),
+        DATASET_ATTRIBUTES: described,
+        ARRAY_DIGESTS: {name: metadata_digest(folder / name) for name in prepared},
+    }
+    # All at once: `update` writes the file once for each attribute, and a writer may be killed in between.
+    group.attrs.put(facts)
     remove_partial_files(folder)
-    covered = sorted(group_attributes(folder) or {})
-    group.attrs.update({COVERED: covered, DIGEST: _attributes_digest(folder, covered), COMPLETE: True})
+    covered = sorted(facts)
+    group.attrs.put({**facts, COVERED: covered, DIGEST: _attributes_digest(folder, covered), COMPLETE: True})
     drop_plan(folder)  # only now: without it, finished chunks would count for nothing
 
 

@@ -30,6 +30,9 @@ MOST_PROMISED = 1.6
 OF_TABLES = ("markers",)
 """What is promised is mostly for tables of genes, and would do for all of these few cells at once."""
 
+MOST_PROMISED_OF_TABLES = 2.0
+"""Two tasks need not hold their tables at the same time."""
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux counts memory in this way"),
@@ -59,7 +62,8 @@ def test_analysis__completes_within_its_promise(outcomes, name):
     assert limited["numbers"] == free["numbers"]
     assert limited["blocks"] > 10
     assert limited["peak"] <= limited["promised"] <= limited["budget"]
-    assert free["peak"] <= free["promised"] <= MOST_PROMISED * free["peak"]
+    most = MOST_PROMISED_OF_TABLES if name in OF_TABLES else MOST_PROMISED
+    assert free["peak"] <= free["promised"] <= most * free["peak"]
 
 
 @pytest.mark.parametrize("name", [name for name in ANALYSES if name not in OF_TABLES])

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import dask.array as da
 import numpy as np
 import pandas as pd
@@ -217,3 +220,52 @@ def test_chunk_shape__stays_within_its_limits(shape):
     assert all(1 <= chunk <= max(size, 1) for chunk, size in zip(chunks, shape, strict=True))
     assert np.prod(chunks, dtype=float) * 8 <= datasets.RESULT_CHUNK_BYTES
     assert not shape or chunks[0] <= datasets.RESULT_ROWS
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def ends_after(monkeypatch, changes):
+    """Let so many files be renamed or removed, and none after these."""
+    left = [changes]
+
+    def counted(change):
+        def called(*arguments, **options):
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+            return change(*arguments, **options)
+
+        return called
+
+    for owner, name in ((os, "replace"), (Path, "replace"), (Path, "unlink")):
+        monkeypatch.setattr(owner, name, counted(getattr(owner, name)))
+
+
+@pytest.mark.parametrize("second", [None, 8, 16, 24])
+def test_write_dataset__that_was_killed_anywhere_is_finished_by_the_next_call(tmp_path, monkeypatch, second):
+    table = xr.Dataset({"a": ("term", np.arange(3.0)), "b": ("term", np.array(["x", "y", "z"], dtype=object))})
+    first = 0
+    while True:
+        folder = tmp_path / f"group{first}"
+        finished = True
+        for changes, attributes in (
+            (first, {"finished": "1", "seconds": 1.0}),
+            (second, {"finished": "2", "host": "b"}),
+        ):
+            if changes is not None:
+                with monkeypatch.context() as patched:
+                    ends_after(patched, changes)
+                    try:
+                        write_dataset(table, folder, attributes=attributes, go_on=True)
+                    except Killed:
+                        finished = False
+        if not is_complete_group(folder):
+            write_dataset(table, folder, attributes={"finished": "3"}, go_on=True)
+            assert not {"seconds", "host"} & set(group_attributes(folder))
+        assert read_dataset(folder).identical(table)
+        if finished or first > 60:
+            break
+        first += 1
+    assert first > 10 or second is not None
