@@ -186,8 +186,3 @@ def test_inner_weights__equals_a_product_of_matrices(twin):
     member_of = np.eye(6)[cluster]
     expected = np.diag(member_of.T @ graph.toarray() @ member_of)
     np.testing.assert_allclose(twin["inner_weights"](*arrays(graph), cluster, 6), expected, rtol=1e-6)
-
-
-def test_kernels__are_the_compiled_ones():
-    for kernel in (move_nodes, weigh_clusters, best_cluster, connected_parts, join_clusters, strengths, inner_weights):
-        assert kernel.python is not kernel
