@@ -9,13 +9,7 @@ import scipy.sparse as sp
 from chemores_dask.kernels import local_moving
 from chemores_dask.kernels.local_moving import (
     ALONE,
-    best_cluster,
-    connected_parts,
-    inner_weights,
-    join_clusters,
     move_nodes,
-    strengths,
-    weigh_clusters,
 )
 
 TWINS = (
