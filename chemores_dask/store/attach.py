@@ -169,7 +169,7 @@ def label_positions(variable: xr.DataArray, names: pd.Index, *, dim: str) -> np.
     return position
 
 
-def _numbered(values: np.ndarray, position: np.ndarray) -> pd.Categorical:
+def _numbered(values: np.ndarray, position: np.ndarray) -> Any:
     """Cluster numbers as scanpy wants them: categories of text, in order of the numbers."""
     if not len(values):
         return pd.Categorical.from_codes(position, categories=pd.Index([], dtype=object))
