@@ -19,7 +19,7 @@ from chemores_dask.graph.leiden import (
     chosen_route,
     clusters_of,
 )
-from chemores_dask.graph.stored_graph import connectivity_matrix
+from chemores_dask.graph.stored_graph import check_same_cells, connectivity_matrix
 from chemores_dask.kernels.partition_agreement import adjusted_rand, cluster_agreement, overlaps_of
 from chemores_dask.memory import threads
 from chemores_dask.randomness import cell_uniforms, spawn
@@ -274,18 +274,12 @@ def _checked_clusters(clusters: xr.DataArray, graph: xr.Dataset, cells: int) -> 
             f"Got {found}; pass result['cell_cluster'] of leiden."
         )
         raise InputError(message)
-    if clusters.sizes["cell"] != cells:
-        message = (
-            f"The 'clusters' parameter of cluster_stability must have the {cells:,} cells of the graph. "
-            f"Got {clusters.sizes['cell']:,}; cluster this graph."
-        )
-        raise InputError(message)
-    named = "cell" in graph.coords and "cell" in clusters.coords
-    if named and not np.array_equal(graph["cell"].to_numpy().astype(str), clusters["cell"].to_numpy().astype(str)):
-        message = (
-            "The 'clusters' parameter of cluster_stability must have the cells of the graph in the same order. Their names differ; "
-            "put them in order with clusters.sel(cell=graph['cell']), or cluster this graph."
-        )
-        raise InputError(message)
+    check_same_cells(
+        clusters,
+        graph,
+        cells=cells,
+        what="The 'clusters' parameter of cluster_stability",
+        mend="cluster this graph, or put them in order with clusters.sel(cell=graph['cell'])",
+    )
     labels, reference = np.unique(clusters.to_numpy(), return_inverse=True)
     return labels, reference.astype(np.int32)

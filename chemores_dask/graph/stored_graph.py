@@ -100,6 +100,36 @@ def neighbor_arrays(graph: xr.Dataset, *, caller: str) -> tuple[Matrix, Matrix]:
     return np.ascontiguousarray(index), np.ascontiguousarray(distance, dtype=np.float32)
 
 
+def check_same_cells(values: xr.DataArray, graph: xr.Dataset, *, cells: int, what: str, mend: str) -> None:
+    """Refuse values over other cells than those of a graph, or over the same in another order.
+
+    Parameters
+    ----------
+    values
+        Over ``cell``; without names only their number is held against the graph.
+    graph
+        Result of ``neighbors``.
+    cells
+        Number of cells of the graph.
+    what
+        What the values are and who asks for them, for messages.
+    mend
+        What to do, for messages.
+
+    Raises
+    ------
+    InputError
+        If their number or their names differ.
+    """
+    if values.sizes["cell"] != cells:
+        message = f"{what} must have the {cells:,} cells of the graph. Got {values.sizes['cell']:,}; {mend}."
+        raise InputError(message)
+    named = "cell" in graph.coords and "cell" in values.coords
+    if named and not np.array_equal(graph["cell"].to_numpy().astype(str), values["cell"].to_numpy().astype(str)):
+        message = f"{what} must have the cells of the graph in the same order. Their names differ; {mend}."
+        raise InputError(message)
+
+
 def _arrays(
     graph: xr.Dataset, names: Sequence[str], dims: dict[str, tuple[str, ...]], *, caller: str
 ) -> tuple[Vector, ...]:

@@ -15,7 +15,7 @@ from chemores_dask.graph.landmark_fit import fit_map, graph_of_points, similarit
 from chemores_dask.graph.landmarks import choose_landmarks
 from chemores_dask.graph.layout_files import LANDMARKS, Round, move, rows_of, spread, write_graph, write_rows
 from chemores_dask.graph.map_quality import QUERIES, trustworthiness_of
-from chemores_dask.graph.stored_graph import connectivity_matrix
+from chemores_dask.graph.stored_graph import check_same_cells, connectivity_matrix
 from chemores_dask.kernels.distance_ranks import CANDIDATES_AT_ONCE
 from chemores_dask.memory import plan_tasks, threads
 from chemores_dask.randomness import spawn
@@ -181,19 +181,9 @@ def _check(*, landmarks: int, rounds: int, min_dist: float, spread_scale: float)
 
 def _check_cells(graph: xr.Dataset, embedding: xr.DataArray, matrix: sp.csr_matrix) -> None:
     cells = matrix.shape[0]
-    if embedding.sizes["cell"] != cells:
-        message = (
-            f"umap needs the embedding of the cells of the graph. The graph has {cells:,} cells, the embedding "
-            f"{embedding.sizes['cell']:,}; pass what neighbors was computed from."
-        )
-        raise InputError(message)
-    named = "cell" in graph.coords and "cell" in embedding.coords
-    if named and not np.array_equal(graph["cell"].to_numpy().astype(str), embedding["cell"].to_numpy().astype(str)):
-        message = (
-            "umap needs the cells of the graph and of the embedding in the same order. Their names differ; "
-            "pass what neighbors was computed from."
-        )
-        raise InputError(message)
+    check_same_cells(
+        embedding, graph, cells=cells, what="The embedding given to umap", mend="pass what neighbors was computed from"
+    )
     if cells < FEWEST_CELLS or not matrix.nnz:
         message = (
             f"umap needs at least {FEWEST_CELLS} cells and edges between them. Got {cells:,} cells and {matrix.nnz:,} edges; "

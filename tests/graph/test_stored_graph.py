@@ -10,7 +10,7 @@ import xarray as xr
 
 from chemores_dask.errors import InputError, MissingVariableError
 from chemores_dask.graph.connectivities import connectivities_of
-from chemores_dask.graph.stored_graph import connectivity_matrix, neighbor_arrays
+from chemores_dask.graph.stored_graph import check_same_cells, connectivity_matrix, neighbor_arrays
 from tests.graph.graphs import clouds, exact_neighbors, graph_of
 
 CELLS = 80
@@ -115,3 +115,15 @@ def test_connectivity_matrix__refuses_cells_in_another_order(graph, lazy):
     for order in (slice(None, None, -1), np.random.default_rng(0).permutation(CELLS)):
         with pytest.raises(InputError, match="put in another order"):
             connectivity_matrix(graph.isel(cell=order), caller="leiden")
+
+
+def test_check_same_cells__refuses_another_number_and_another_order():
+    graph = xr.Dataset(coords={"cell": ["a", "b", "c"]})
+    told = {"cells": 3, "what": "The labels", "mend": "label these cells"}
+    values = xr.DataArray([1, 2, 3], dims="cell", coords={"cell": ["a", "b", "c"]})
+    check_same_cells(values, graph, **told)
+    check_same_cells(values.drop_vars("cell")[::-1], graph, **told)
+    with pytest.raises(InputError, match="The labels must have the 3 cells of the graph. Got 2; label these cells"):
+        check_same_cells(values[:2], graph, **told)
+    with pytest.raises(InputError, match="in the same order"):
+        check_same_cells(values[::-1], graph, **told)
