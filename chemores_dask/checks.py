@@ -6,12 +6,17 @@ from collections.abc import Collection, Iterable
 from numbers import Integral, Real
 from typing import cast
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
-from chemores_dask.errors import MissingVariableError, ParameterError
+from chemores_dask.aliases import Vector
+from chemores_dask.errors import InputError, MissingVariableError, ParameterError
 
 SHOWN = 12
+
+EDGE_ROWS = 1000
+"""Cells whose edges are held against their nearest neighbors."""
 
 
 def listed(names: Iterable[object]) -> str:
@@ -109,3 +114,38 @@ def check_variables(
             found = f"it runs over {dataset[name].dims}" if name in dataset.variables else "it is absent"
             message = f"{caller} needs the variable {name!r} over ({over}) in {what}; {found}. Present over ({over}): {listed(present)}."
             raise MissingVariableError(message)
+
+
+def rows_of_edges(cells: int) -> Vector:
+    """The rows that :func:`check_edges` looks at."""
+    return np.unique(np.linspace(0, cells - 1, EDGE_ROWS).astype(np.int64))
+
+
+def check_edges(nearest: Vector, *, offset: Vector, edges: Vector, caller: str) -> None:
+    """Refuse a graph whose edges and neighbors are not those of the same cells.
+
+    Edges name cells by row number, and stay where they are when the cells of a Dataset are put in another order.
+
+    Parameters
+    ----------
+    nearest
+        Row number of the nearest neighbor of each of :func:`rows_of_edges`.
+    offset, edges
+        Compressed rows of the graph: where the edges of a cell begin, and to which cells they lead.
+    caller
+        Who asks, for the message.
+
+    Raises
+    ------
+    InputError
+        If half of the cells have no edge to their nearest neighbor.
+    """
+    rows = rows_of_edges(len(offset) - 1)
+    apart = sum(int(cell not in edges[offset[row] : offset[row + 1]]) for row, cell in zip(rows, nearest, strict=True))
+    if 2 * apart > len(rows):
+        message = (
+            f"{caller} needs a graph whose edges and neighbors are those of the same cells. Of {len(rows):,} cells looked at, {apart:,} "
+            "have no edge to their nearest neighbor: the cells were put in another order, but edges name them by row number. Pass the "
+            "result of neighbors as it is, or compute it again for cells in the new order."
+        )
+        raise InputError(message)

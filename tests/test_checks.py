@@ -7,8 +7,16 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from chemores_dask.checks import check_between, check_columns, check_one_of, check_variables, listed
-from chemores_dask.errors import MissingVariableError, ParameterError
+from chemores_dask.checks import (
+    check_between,
+    check_columns,
+    check_edges,
+    check_one_of,
+    check_variables,
+    listed,
+    rows_of_edges,
+)
+from chemores_dask.errors import InputError, MissingVariableError, ParameterError
 
 
 def test_listed__cuts_long_lists():
@@ -67,3 +75,15 @@ def test_check_variables__wants_name_and_dimensions():
         check_variables(dataset, ["expression"], dims=("patient",), what="patients", caller="f")
     with pytest.raises(MissingVariableError, match=r"Present over .gene, patient.: none"):
         check_variables(dataset, ["expression"], dims=("gene", "patient"), what="patients", caller="f")
+
+
+def test_check_edges__wants_an_edge_to_the_nearest_neighbor():
+    cells = 30
+    nearest = (np.arange(cells) + 1) % cells
+    offset, edges = np.arange(cells + 1), nearest
+    assert np.array_equal(rows_of_edges(cells), np.arange(cells))
+    check_edges(nearest, offset=offset, edges=edges, caller="leiden")
+    few_apart = np.where(np.arange(cells) < 10, 0, nearest)
+    check_edges(few_apart, offset=offset, edges=edges, caller="leiden")
+    with pytest.raises(InputError, match=r"leiden needs a graph.*Of 30 cells looked at, 30 have no edge.*another order"):
+        check_edges(nearest[::-1], offset=offset, edges=edges, caller="leiden")

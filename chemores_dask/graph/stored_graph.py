@@ -9,22 +9,17 @@ import numpy as np
 import scipy.sparse as sp
 import xarray as xr
 
-from chemores_dask.aliases import Matrix, Vector
-from chemores_dask.checks import check_variables
+from chemores_dask.aliases import Vector
+from chemores_dask.checks import check_edges, check_variables, rows_of_edges
 from chemores_dask.errors import InputError
 from chemores_dask.stream import compute
 
 EDGES = ("connectivity_offset", "connectivity_index", "connectivity_weight")
 EDGE_DIMS = {"connectivity_offset": ("offset",), "connectivity_index": ("edge",), "connectivity_weight": ("edge",)}
-NEIGHBORS = ("neighbor_index", "neighbor_distance")
-NEIGHBOR_DIMS = dict.fromkeys(NEIGHBORS, ("cell", "neighbor"))
 
 GOLDEN_SECTION = 0.6180339887498949
 SYMMETRY_TOLERANCE = 1e-4
 """Of sums of float32 over a row."""
-
-ORDER_ROWS = 1000
-"""Rows in which edges are held against neighbors."""
 
 
 def connectivity_matrix(graph: xr.Dataset, *, caller: str) -> sp.csr_matrix:
@@ -67,37 +62,6 @@ def connectivity_matrix(graph: xr.Dataset, *, caller: str) -> sp.csr_matrix:
     matrix.has_canonical_format = True
     _check_order(graph, matrix, caller=caller)
     return matrix
-
-
-def neighbor_arrays(graph: xr.Dataset, *, caller: str) -> tuple[Matrix, Matrix]:
-    """The nearest neighbors of a result.
-
-    Parameters
-    ----------
-    graph
-        Result of ``neighbors``: ``neighbor_index`` and ``neighbor_distance``.
-    caller
-        The analysis, for messages.
-
-    Returns
-    -------
-    Row numbers and float32 distances, cells by neighbors, both C-contiguous; do not change them.
-
-    Raises
-    ------
-    InputError
-        If a row number is not that of a cell.
-    MissingVariableError
-        If a variable is absent.
-    """
-    index, distance = _arrays(graph, NEIGHBORS, NEIGHBOR_DIMS, caller=caller)
-    if index.size and (index.min() < 0 or index.max() >= len(index)):
-        message = (
-            f"{caller} needs neighbors among the {len(index):,} cells of the graph. Row numbers run from {index.min():,} to "
-            f"{index.max():,}; pass the whole result of neighbors, not a part of its cells: compute neighbors again for these."
-        )
-        raise InputError(message)
-    return np.ascontiguousarray(index), np.ascontiguousarray(distance, dtype=np.float32)
 
 
 def check_same_cells(values: xr.DataArray, graph: xr.Dataset, *, cells: int, what: str, mend: str) -> None:
@@ -200,23 +164,12 @@ def _check_matrix(matrix: sp.csr_matrix, *, caller: str) -> None:
 
 
 def _check_order(graph: xr.Dataset, matrix: sp.csr_matrix, *, caller: str) -> None:
-    # Edges name cells by row number and stay where they are when the cells of a Dataset are put in another order.
     if "neighbor_index" not in graph or not graph["neighbor_index"].size or not matrix.nnz:
         return
-    rows = np.unique(np.linspace(0, matrix.shape[0] - 1, ORDER_ROWS).astype(np.int64))
-    nearest = graph["neighbor_index"].isel(cell=rows, neighbor=0).data
+    nearest = graph["neighbor_index"].isel(cell=rows_of_edges(matrix.shape[0]), neighbor=0).data
     if dask.is_dask_collection(nearest):
         (nearest,) = compute(nearest)
-    nearest = np.asarray(nearest)
-    inside = (nearest >= 0) & (nearest < matrix.shape[0])
-    joined = np.asarray(matrix[rows[inside], nearest[inside]]).ravel() > 0
-    if 2 * np.count_nonzero(joined) < len(rows):
-        message = (
-            f"{caller} needs a graph whose edges and neighbors are those of the same cells. Of {len(rows):,} cells looked at, "
-            f"{len(rows) - np.count_nonzero(joined):,} have no edge to their nearest neighbor: the cells were put in another order, "
-            "but edges name them by row number. Pass the result of neighbors as it is, or compute it again for cells in the new order."
-        )
-        raise InputError(message)
+    check_edges(np.asarray(nearest), offset=matrix.indptr, edges=matrix.indices, caller=caller)
 
 
 def _ascending(matrix: sp.csr_matrix) -> bool:

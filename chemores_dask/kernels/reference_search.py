@@ -9,7 +9,7 @@ from chemores_dask.kernels.jit import jit
 
 
 @jit
-def keep_nearest(number: int, square: np.float32, index: Vector, distance: Vector) -> None:
+def insert_candidate(number: int, square: np.float32, index: Vector, distance: Vector) -> None:
     """Put a candidate among the nearest so far, which lie in order of (distance, number); the last one leaves.
 
     Parameters
@@ -117,6 +117,6 @@ def search_lists(
             square_distances(members, first * components, size, queries[query], square)
             for point in range(size):
                 if square[point] <= squares[-1]:
-                    keep_nearest(number[first + point], square[point], nearest, squares)
+                    insert_candidate(number[first + point], square[point], nearest, squares)
         for column in range(len(squares)):
             squares[column] = np.sqrt(squares[column])

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 import xarray as xr
 
 from chemores_dask.aliases import Vector
+from chemores_dask.checks import check_edges, rows_of_edges
 from chemores_dask.errors import InputError
 
 CELL = "cell"
@@ -18,9 +19,6 @@ DISTANCES = ("neighbor_index", "neighbor_distance")
 CONNECTIVITIES = ("connectivity_offset", "connectivity_index", "connectivity_weight")
 GRAPH_VARIABLES = (*DISTANCES, *CONNECTIVITIES)
 """Variables that name cells by their row in the result: they mean nothing beside other cells."""
-
-ORDER_ROWS = 1000
-"""Rows in which edges are held against neighbors."""
 
 NEIGHBORS = "neighbors"
 SCANPY_METHODS = {"fuzzy": "umap", "gaussian": "gauss"}
@@ -71,22 +69,13 @@ def attach_graph(attached: anndata.AnnData, result: xr.Dataset, position: Vector
 
 
 def _check_order(result: xr.Dataset) -> None:
-    """Refuse neighbors and edges that are not those of the same cells."""
     if not all(name in result.data_vars for name in GRAPH_VARIABLES) or not result["connectivity_index"].size:
         return
     index, offset, edges = (
         result[name].values for name in ("neighbor_index", "connectivity_offset", "connectivity_index")
     )
-    rows = np.unique(np.linspace(0, len(index) - 1, ORDER_ROWS).astype(np.int64))
-    if not index.size or len(offset) != len(index) + 1:
-        return
-    apart = sum(int(index[row, 0] not in edges[offset[row] : offset[row + 1]]) for row in rows)
-    if 2 * apart > len(rows):
-        message = (
-            f"A graph must have its cells in the order in which neighbors returned them. Of {len(rows):,} cells looked at, {apart:,} "
-            "have no edge to their nearest neighbor; attach the result of neighbors as it is: cells are matched here by name."
-        )
-        raise InputError(message)
+    if index.size and len(offset) == len(index) + 1:
+        check_edges(index[rows_of_edges(len(index)), 0], offset=offset, edges=edges, caller="attach")
 
 
 def _restricted(index: Vector, values: Vector, offset: Vector, position: Vector) -> sp.csr_matrix:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chemores_dask.kernels.reference_search import keep_nearest, search_lists, square_distances
+from chemores_dask.kernels.reference_search import insert_candidate, search_lists, square_distances
 
 PLAIN = pytest.mark.parametrize("plain", [False, True])
 
@@ -15,10 +15,10 @@ def chosen(kernel, plain):
 
 
 @PLAIN
-def test_keep_nearest__orders_by_distance_then_number(plain):
+def test_insert_candidate__orders_by_distance_then_number(plain):
     index, distance = np.full(3, -1, dtype=np.int32), np.full(3, np.inf, dtype=np.float32)
     for number, square in ((7, 2.0), (3, 2.0), (9, 1.0), (1, 2.0), (5, 3.0)):
-        chosen(keep_nearest, plain)(number, np.float32(square), index, distance)
+        chosen(insert_candidate, plain)(number, np.float32(square), index, distance)
     assert index.tolist() == [9, 1, 3]
     assert distance.tolist() == [1.0, 2.0, 2.0]
 
