@@ -32,10 +32,15 @@
       DamagedResultWarning               an earlier result was damaged and is computed anew
       ConvergenceWarning                 an iteration stopped before it converged
       SmallSampleWarning                 no arrangement of the data can be significant
+      FewEventsWarning                   a model has few events for its coefficients
+      OptimisticEstimateWarning          what is measured was also fitted to the same patients
       DroppedPatientsWarning             patients without the data an analysis needs are left out
+      RepeatedPatientsWarning            samples of one patient stand for several patients
+      UnfittedStateWarning               a state could not be fitted while others were
       StaleResultWarning                 a result was made from cells or patients that are no longer the same
       AliasedBatchWarning                correcting batches takes the contrast of interest away
       DisconnectedGraphWarning           a graph of cells has parts that no edge joins
+      TiedRanksWarning                   many genes of a ranking share their value
 
 A message has three parts: what must hold, what was found, how to mend it.
 """
@@ -165,6 +170,14 @@ class SmallSampleWarning(ChemoresWarning):
     """No arrangement of the data could reach the usual significance level."""
 
 
+class FewEventsWarning(ChemoresWarning):
+    """A model has fewer than ten events per coefficient."""
+
+
+class OptimisticEstimateWarning(ChemoresWarning):
+    """What is measured was also fitted to the same patients, so that it looks better than it is."""
+
+
 class DroppedPatientsWarning(ChemoresWarning):
     """Some patients lack what an analysis needs and are left out."""
 
@@ -173,9 +186,21 @@ class DisconnectedGraphWarning(ChemoresWarning):
     """A graph of cells has parts that no edge joins."""
 
 
+class RepeatedPatientsWarning(ChemoresWarning):
+    """Samples of one patient stand for several patients in a test."""
+
+
+class UnfittedStateWarning(ChemoresWarning):
+    """A model could not be fitted for a state of cells, while it was for others."""
+
+
 class StaleResultWarning(ChemoresWarning):
     """A result was made from cells or patients that are no longer the same."""
 
 
 class AliasedBatchWarning(ChemoresWarning):
     """Correcting these batches takes the contrast of interest away."""
+
+
+class TiedRanksWarning(ChemoresWarning):
+    """Many genes of a ranking share their value, and their order is that of their names."""

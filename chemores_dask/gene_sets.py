@@ -45,6 +45,23 @@ class GeneSet:
             message = f"A gene set must have genes. {self.name!r} has none; remove the set or add genes."
             raise InputError(message)
 
+    @classmethod
+    def from_weights(cls, name: str, weights: Mapping[str, float], *, source: str = "") -> GeneSet:
+        """Make a set of genes with signed weights.
+
+        Parameters
+        ----------
+        name
+            Of the set.
+        weights
+            Number for each gene; genes with a weight below 0 go down, all others up.
+        source
+            Where the weights come from.
+        """
+        down = tuple(gene for gene, weight in weights.items() if weight < 0)
+        up = tuple(gene for gene, weight in weights.items() if not weight < 0)
+        return cls(name, up, down, dict(weights), source)
+
     @property
     def genes(self) -> tuple[str, ...]:
         """All genes, those going up first."""

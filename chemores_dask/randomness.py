@@ -101,6 +101,31 @@ def random_order(cells: int, *, seed: Seed) -> Vector:
     return np.argsort(draws, kind="stable")
 
 
+def deal_folds(names: Vector, *, folds: int, seed: Seed) -> Vector:
+    """Share names out among folds.
+
+    Names are ordered by a number drawn from each and the seed, and dealt out in turn; so sizes differ by one at most, and the order in
+    which they are given does not matter.
+
+    Parameters
+    ----------
+    names
+        Unique names.
+    folds
+        Number of folds.
+    seed
+        Any integer.
+
+    Returns
+    -------
+    The fold of each name, 1, 2, …, int64.
+    """
+    order = np.argsort(cell_uniforms(seed, cell_keys(names))[:, 0], kind="stable")
+    fold = np.empty(len(names), dtype=np.int64)
+    fold[order] = np.arange(len(names)) % folds + 1
+    return fold
+
+
 def drawn_cells(cells: int, wanted: int, *, seed: Seed) -> Vector:
     """Draw different cells.
 

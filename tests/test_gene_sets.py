@@ -83,3 +83,9 @@ def test_measured__leaves_one_side_when_the_other_is_missing():
     with pytest.warns(MissingGenesWarning):
         found = measured(STEMNESS, ["MKI67"], minimum_share=0.0)
     assert (found.up, found.down) == ((), ("MKI67",))
+
+
+def test_gene_set__from_weights_takes_the_direction_from_the_sign():
+    found = GeneSet.from_weights("risk", {"CD34": 0.5, "SOCS2": -0.25, "LAPTM4B": 0.0}, source="a paper")
+    assert (found.up, found.down, found.source) == (("CD34", "LAPTM4B"), ("SOCS2",), "a paper")
+    assert found.weights == {"CD34": 0.5, "SOCS2": -0.25, "LAPTM4B": 0.0}

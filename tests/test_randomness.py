@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from chemores_dask.randomness import GOLDEN_GAMMA, cell_keys, cell_uniforms, drawn_cells, mix, random_order, spawn
+from chemores_dask.randomness import GOLDEN_GAMMA, cell_keys, cell_uniforms, deal_folds, drawn_cells, mix, random_order, spawn
 
 # Outputs of the published SplitMix64 generator for the seeds 0 and 1234567.
 SPLITMIX_0 = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
@@ -166,3 +166,12 @@ def test_random_order__holds_every_row_once_and_grows_by_inserting():
 def test_seeds__of_numpy_draw_as_those_of_python(kind):
     assert spawn(kind(7), 3) == spawn(7, 3)
     assert np.array_equal(cell_uniforms(kind(7), cell_keys(["a", "b"])), cell_uniforms(7, cell_keys(["a", "b"])))
+
+
+def test_deal_folds__are_even_and_belong_to_names():
+    names = np.array([f"P{number}" for number in range(17)], dtype=object)
+    folds = deal_folds(names, folds=5, seed=4)
+    assert sorted(np.bincount(folds)[1:].tolist()) == [3, 3, 3, 4, 4]
+    order = np.random.default_rng(0).permutation(17)
+    assert np.array_equal(deal_folds(names[order], folds=5, seed=4), folds[order])
+    assert not np.array_equal(deal_folds(names, folds=5, seed=5), folds)

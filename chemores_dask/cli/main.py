@@ -203,6 +203,20 @@ def run(
     )  # fmt: skip
 
 
+@app.command(rich_help_panel=ANALYSIS)
+def audit(
+    store: Store,
+    *,
+    pipeline: Annotated[
+        Path, typer.Option(help="Pipeline: a folder with pipeline.toml, the file, or a name.", show_default=False)
+    ],
+    gene_sets: Annotated[Path | None, typer.Option(help="GMT file; its sets replace those of the same name.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 if there are errors.")] = False,
+) -> None:
+    """Say what is wrong with the design of a study before anything is computed: replicates, confounding, power, circularity."""
+    _perform("audit", store, pipeline_path=pipeline, gene_sets=gene_sets, strict=strict)
+
+
 @app.command(rich_help_panel=DATA)
 def info(store: Store) -> None:
     """Tell what a store holds: cells, genes, samples, sparsity, size, cohorts, results."""

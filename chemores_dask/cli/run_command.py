@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from chemores_dask.cli.audit_text import counts_sentence, show_findings
 from chemores_dask.cli.run_progress import watched_run
 from chemores_dask.cli.terminal import say, show_table
 from chemores_dask.gene_sets import GeneSets
@@ -16,6 +17,7 @@ from chemores_dask.workflow.catalogue import find_analysis
 from chemores_dask.workflow.claims import read_claims
 from chemores_dask.workflow.pipeline_file import read_pipeline
 from chemores_dask.workflow.record import ClaimOutcome, RunRecord
+from chemores_dask.workflow.run_audit import audit_record, audit_run
 from chemores_dask.workflow.runner import open_run_results, plan_run, run_pipeline
 from chemores_dask.workflow.steps import Pipeline
 
@@ -41,6 +43,8 @@ def perform(
         return
     record = run_and_report(pipeline, store, out=out, claims=claims, memory=memory, wait=wait)
     show_bill(record)
+    if record.audit is not None:
+        say(f"Design audit: {counts_sentence(record.audit)}")
     if record.claims:
         show_claims(record.claims)
     say(f"Report: {out / REPORT}")
@@ -73,8 +77,9 @@ def run_and_report(
 
 
 def show_plan(pipeline: Pipeline, store: Path) -> None:
-    """Say what would run and why."""
+    """Say what is wrong with the design, and what would run and why."""
     planned = plan_run(pipeline, store)
+    show_findings(audit_record(audit_run(pipeline, store, planned=planned)))
     rows = [(step.step.name, "skip" if step.done else "run", step.reason, step.fingerprint) for step in planned]
     show_table(("step", "would", "because", "result"), rows)
     to_run = sum(not step.done for step in planned)

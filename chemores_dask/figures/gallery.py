@@ -9,7 +9,8 @@ quality_violins        quality
 variable_genes_plot    variable_genes                    labels (number)
 embedding_map          umap, pca, harmony, diffusion_map color, coordinates (variable), select, cube (step), title
 variance_explained     pca
-score_distribution     module_score                      gene_set, states (step), by (``"sample"`` or a column of the cube), cube (step)
+score_distribution     any score of cells                gene_set, states (step), by (``"sample"`` or a column of the cube), cube (step)
+score_violins          any score of cells                gene_set, cube (step), patient, stage (its columns), order (stages), states (step)
 marker_dots            markers                           genes (number)
 cluster_stability_plot cluster_stability
 composition_slopes     paired_composition
@@ -46,10 +47,12 @@ from chemores_dask.figures.forest import forest
 from chemores_dask.figures.marker_dots import marker_dots
 from chemores_dask.figures.quality_violins import quality_violins
 from chemores_dask.figures.score_distribution import score_distribution
+from chemores_dask.figures.score_violins import score_violins
 from chemores_dask.figures.survival_curves import survival_curves
 from chemores_dask.figures.variable_genes_plot import variable_genes_plot
 from chemores_dask.figures.variance_explained import variance_explained
 from chemores_dask.figures.volcano import volcano
+from chemores_dask.scores.score_methods import SCORE_METHODS
 
 MAPS = ("umap", "pca", "harmony", "diffusion_map")
 ALWAYS = ("kind", "step", "caption")
@@ -91,7 +94,10 @@ FIGURES: dict[str, FigureEntry] = {
     "embedding_map": FigureEntry(embedding_map, MAPS, {"cube": "cohort_cube"}, ("color",)),
     "variance_explained": FigureEntry(variance_explained, ("pca",)),
     "score_distribution": FigureEntry(
-        score_distribution, ("module_score",), {"states": "score_states", "cube": "cohort_cube"}
+        score_distribution, tuple(SCORE_METHODS), {"states": "score_states", "cube": "cohort_cube"}
+    ),
+    "score_violins": FigureEntry(
+        score_violins, tuple(SCORE_METHODS), {"states": "score_states", "cube": "cohort_cube"}
     ),
     "cluster_stability_plot": FigureEntry(cluster_stability_plot, ("cluster_stability",)),
     "marker_dots": FigureEntry(marker_dots, ("markers",)),

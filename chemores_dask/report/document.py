@@ -12,9 +12,11 @@ import xarray as xr
 from chemores_dask.aliases import StorePath
 from chemores_dask.checks import listed
 from chemores_dask.errors import InputError, ParameterError
+from chemores_dask.figures.association_matrix import association_matrix
 from chemores_dask.figures.claims_plot import claims_plot
 from chemores_dask.figures.gallery import check_figure, draw_figure
 from chemores_dask.figures.number_text import count_text
+from chemores_dask.report.audit_section import TITLE, audit_dataset, audit_section
 from chemores_dask.report.certificates import certificate_of
 from chemores_dask.report.markup import Markup, element, joined, paragraphs
 from chemores_dask.report.narrative import (
@@ -99,6 +101,7 @@ def check_sections(sections: Sequence[Section], *, analyses: Mapping[str, str]) 
 def _parts(record: RunRecord, results: Mapping[str, xr.Dataset]) -> list[Part]:
     pictures = _Pictures(results)
     parts = [
+        (TITLE, _audit(record, pictures)),
         ("What was done", _summary(record, results)),
         ("Claims", _claims(record.claims, pictures, claims_sentence(record))),
     ]
@@ -124,6 +127,11 @@ class _Pictures:
         drawn = draw_figure(figure, self.results)
         return image_element(drawn, caption=str(figure.get("caption", "")), number=self.drawn)
 
+    def draw_associations(self, found: xr.Dataset) -> Markup:
+        self.drawn += 1
+        caption = "Which variables of the samples go together. What goes with a batch cannot be told from it."
+        return image_element(association_matrix(found), caption=caption, number=self.drawn)
+
     def draw_claims(self, claims: Sequence[ClaimOutcome]) -> Markup:
         self.drawn += 1
         caption = "What was claimed and what was found. Every row has a scale of its own."
@@ -143,6 +151,13 @@ def _summary(record: RunRecord, results: Mapping[str, xr.Dataset]) -> Markup:
             warnings_box(record),
         ]
     )
+
+
+def _audit(record: RunRecord, pictures: _Pictures) -> Markup:
+    section = audit_section(record.audit)
+    if record.audit is None or not record.audit.associations:
+        return section
+    return joined([section, pictures.draw_associations(audit_dataset(record.audit))])
 
 
 def _claims(claims: Sequence[ClaimOutcome], pictures: _Pictures, sentence: str) -> Markup:

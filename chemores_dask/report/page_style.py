@@ -50,6 +50,29 @@ tr.total td, tr.total th { font-weight: 700; border-top: 1.5px solid #9aa5b1; }
 .box { background: var(--ground); border-left: 4px solid var(--main); border-radius: 0 6px 6px 0; padding: 14px 18px 4px; margin: 18px 0; }
 .box.alert { border-color: var(--alert); background: #fff6ef; }
 .box ul { margin: 0 0 12px; padding-left: 20px; }
+.counts { display: flex; flex-wrap: wrap; gap: 8px 26px; margin: 0 0 14px; font-size: 15px; }
+.count b { font-size: 22px; font-variant-numeric: tabular-nums; }
+.count small { color: var(--soft); }
+.count.error b { color: #b3261e; }
+.count.warning b { color: var(--alert); }
+.count.note b { color: var(--main); }
+.finding { border-left: 4px solid var(--main); background: var(--ground); border-radius: 0 6px 6px 0; padding: 10px 18px 2px;
+  margin: 10px 0; }
+.finding p { margin-bottom: 8px; max-width: 92ch; }
+.finding .mend { color: var(--soft); }
+.finding.error { border-color: #b3261e; background: #fdf3f2; }
+.finding.warning { border-color: var(--alert); background: #fff8f1; }
+.finding code { color: var(--soft); }
+.badge { display: inline-block; color: #fff; background: var(--main); border-radius: 4px; padding: 1px 8px; font-size: 12px;
+  font-weight: 600; letter-spacing: .04em; text-transform: uppercase; margin-right: 4px; }
+.badge.error { background: #b3261e; }
+.badge.warning { background: var(--alert); }
+details { margin: 14px 0; }
+summary { cursor: pointer; color: var(--main); font-weight: 600; }
+.status { white-space: nowrap; }
+.status.clean { color: #00664a; }
+.status.found { color: var(--alert); font-weight: 600; }
+.status.not_applicable { color: var(--soft); }
 code { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 .step { border: 1px solid var(--line); border-radius: 6px; padding: 12px 18px 6px; margin: 14px 0; }
 .step h3 { margin: 0 0 4px; }
@@ -73,7 +96,7 @@ footer { grid-column: 1 / -1; border-top: 1px solid var(--line); margin-top: 48p
   .page { display: block; max-width: none; padding: 0; }
   nav { display: none; }
   h2 { break-after: avoid; }
-  figure, .step, .box, tr { break-inside: avoid; }
+  figure, .step, .box, .finding, tr { break-inside: avoid; }
   .scroll { overflow: visible; }
   a { color: inherit; }
 }

@@ -15,7 +15,7 @@ from chemores_dask.checks import check_columns, check_whole
 from chemores_dask.errors import InputError, ParameterError
 from chemores_dask.kernels.gram import gram_triangle, whole_matrix
 from chemores_dask.kernels.reduction import Reduction
-from chemores_dask.randomness import cell_keys, cell_uniforms
+from chemores_dask.randomness import deal_folds
 from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.single_cell.cell_rows import check_cells, labels_can_be_compared, planned_rows
 from chemores_dask.single_cell.pca import chosen_genes, state_bytes
@@ -73,9 +73,7 @@ def patient_folds(patients: pd.Series, *, folds: int = 10, seed: int) -> pd.Seri
         message = f"Every cell must have a patient. Found {int((codes < 0).sum())} without; leave those cells out."
         raise InputError(message)
     check_whole(folds, parameter="folds", caller="patient_folds", minimum=1, maximum=max(len(names), 1))
-    order = np.argsort(cell_uniforms(seed, cell_keys(names))[:, 0], kind="stable")
-    fold = np.empty(len(names), dtype=np.int64)
-    fold[order] = np.arange(len(names)) % folds + 1
+    fold = deal_folds(names, folds=folds, seed=seed)
     return pd.Series(fold[codes], index=patients.index, name="fold")
 
 

@@ -13,6 +13,7 @@ from chemores_dask.errors import ParameterError
 from chemores_dask.kernels.chosen_columns import ChosenLogScale
 from chemores_dask.kernels.cross_products import WeightedSumsBlock
 from chemores_dask.kernels.row_totals import LogScaledSums, LogScaledWeightedSums, log_scaled_rows
+from chemores_dask.kernels.weight_lanes import LogScaledLaneSums, lane_weights
 from chemores_dask.single_cell.cell_rows import check_cells, planned_rows
 from chemores_dask.stream.rows import map_rows
 
@@ -100,5 +101,8 @@ class _LogScale:
     def column_sums(self) -> LogScaledSums:
         return LogScaledSums(self.target_sum)
 
-    def weighted_sums(self, weighted: WeightedSumsBlock) -> LogScaledWeightedSums:
-        return LogScaledWeightedSums(self.target_sum, weighted.weights, weighted.width)
+    def weighted_sums(self, weighted: WeightedSumsBlock) -> LogScaledWeightedSums | LogScaledLaneSums:
+        lanes = lane_weights(weighted.weights)
+        if lanes is None:
+            return LogScaledWeightedSums(self.target_sum, weighted.weights, weighted.width)
+        return LogScaledLaneSums(self.target_sum, lanes, weighted.width)

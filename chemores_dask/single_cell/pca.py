@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import dask.array as da
 import numpy as np
-import pandas as pd
 import xarray as xr
 from anndata import AnnData
-from scipy.linalg import cholesky, eigh, solve_triangular
+from scipy.linalg import eigh
 
 from chemores_dask.aliases import Matrix, Vector
-from chemores_dask.checks import check_columns, check_whole, listed
+from chemores_dask.checks import check_whole, listed
 from chemores_dask.errors import GeneMismatchError, InputError, ParameterError
 from chemores_dask.kernels.blas_threads import single_blas_thread
 from chemores_dask.kernels.chosen_columns import DROPPED
@@ -27,7 +26,8 @@ from chemores_dask.kernels.cross_products import (
 from chemores_dask.kernels.gram import triangle_size, whole_matrix
 from chemores_dask.kernels.reduction import Reduction
 from chemores_dask.results_spec import Variable, declare, make_result
-from chemores_dask.single_cell.cell_rows import check_cells, labels_can_be_compared, planned_rows
+from chemores_dask.single_cell.cell_rows import check_cells, planned_rows
+from chemores_dask.single_cell.covariates import covariate_correlations, read_covariates
 from chemores_dask.stream import compute, map_rows, reduce_rows
 from chemores_dask.stream.selection import select_columns
 from chemores_dask.stream.staging import stage_rows
@@ -55,10 +55,21 @@ RESULT = declare(
     Variable(
         "pca_gene_scale", ("gene",), "f", unit="log expression", doc="what residuals were divided by; 1 unless scaled"
     ),
+    Variable(
+        "pca_covariate_correlation",
+        ("component", "covariate"),
+        "f",
+        doc="of expression along each component, had nothing been regressed out",
+        optional=True,
+    ),
+    Variable(
+        "pca_regressed_correlation",
+        ("component", "covariate"),
+        "f",
+        doc="of the scores, after regression",
+        optional=True,
+    ),
 )
-
-DEPENDENT = 1e-10
-"""Covariates count as linear combinations of others below this share of the largest eigenvalue of their correlations."""
 
 CONSTANT = 1e-12
 """A gene counts as constant when less than this share of its sum of squares is left after regression."""
@@ -101,7 +112,9 @@ def pca(
     -------
     Dataset over ``cell``, ``gene`` (those used, in the order of the cells' genes) and ``component`` (1, 2, …): ``pca_scores``
     (lazy), ``pca_loadings``, ``pca_variance`` (denominator ``cells - 1``), ``pca_variance_ratio``, ``pca_gene_mean``,
-    ``pca_gene_scale``.
+    ``pca_gene_scale``. With ``regress``, over ``component`` and ``covariate`` (numbers by the name of the column, text as
+    ``"column: value"``): ``pca_covariate_correlation``, the correlation that the component would have with the covariate had nothing been
+    regressed out, and ``pca_regressed_correlation``, what is left of it.
 
     Raises
     ------
@@ -123,7 +136,12 @@ def pca(
     Passes over the counts: 1 computed. One over the staged genes, lazy: the values of the chosen genes are kept in files from the pass
     over the counts until the result is gone (:func:`~chemores_dask.stream.staging.staging_folder` says where), unless the matrix is in
     memory. Sums and scores are float64 throughout. The sign of a component makes its largest loading positive (the first of equals).
-    Seurat also clips scaled values at 10, which has no exact form in sums and is left out.
+    Seurat also clips scaled values at 10, which has no exact form in sums and is left out. Both correlations follow from the sums.
+    Regression is linear: it leaves no correlation, but what depends on a covariate along a curve stays
+    (:func:`covariate_dependence` shows it).
+
+    Scores become columns with ``cells.obs = cells.obs.assign(s=cycle["cell_cycle_s"].values)``, in a pipeline with
+    ``join = [{ from = "cycle.cell_cycle_s", as = "s" }]``; then ``regress = ["s"]``.
 
     References
     ----------
@@ -139,7 +157,8 @@ def pca(
     check_cells(cells, caller="pca")
     positions, names = chosen_genes(cells, genes, caller="pca")
     _check_components(components, cells=cells.n_obs, genes=len(names))
-    basis = _orthonormal_basis(_covariates(cells.obs, regress))
+    covariates = read_covariates(cells.obs, regress)
+    basis = covariates.basis
     _check_directions(components, cells=cells.n_obs, rank=basis.shape[1], regress=regress)
     rows, _ = planned_rows(cells, caller="pca", state_bytes=state_bytes(len(names), basis=basis.shape[1]))
     chosen = select_columns(rows, positions)
@@ -149,9 +168,16 @@ def pca(
     (sums,) = compute(reduce_rows(chosen if staged is None else staged.passing, reduction, columns={BASIS: basis}))
     fit = fit_components(sums, components=components, scale=scale)
     weights = fit.loadings / fit.gene_scale[:, None]
-    projection = ProjectionBlock(weights, sums.basis_products @ weights)
+    products = sums.basis_products @ weights
+    projection = ProjectionBlock(weights, products)
     again = chosen if staged is None else staged.complete()
     scores = map_rows(again, projection, columns={BASIS: basis}, width=components, dtype=np.float64)
+    coordinates = {"cell": cells.obs_names.to_numpy(), "gene": names, "component": np.arange(1, components + 1)}
+    further = {}
+    if covariates.names:
+        found = covariate_correlations(covariates, products, fit.variance * (sums.rows - 1))
+        further = {"pca_covariate_correlation": found.before, "pca_regressed_correlation": found.after}
+        coordinates["covariate"] = np.array(covariates.names, dtype=object)
     return make_result(
         RESULT,
         {
@@ -161,10 +187,11 @@ def pca(
             "pca_variance_ratio": fit.variance_ratio,
             "pca_gene_mean": sums.column_sums / sums.rows,
             "pca_gene_scale": fit.gene_scale,
+            **further,
         },
         analysis="pca",
         parameters={"components": components, "genes": len(names), "regress": list(regress), "scale": scale},
-        coordinates={"cell": cells.obs_names.to_numpy(), "gene": names, "component": np.arange(1, components + 1)},
+        coordinates=coordinates,
     )
 
 
@@ -318,54 +345,3 @@ def _check_directions(components: int, *, cells: int, rank: int, regress: Sequen
             f"covariates {listed(regress)}. Got {components}."
         )
         raise ParameterError(message)
-
-
-def _covariates(obs: pd.DataFrame, regress: Sequence[str]) -> Matrix:
-    if isinstance(regress, str):
-        message = f"The 'regress' parameter of pca must be a list of columns. Got {regress!r}; pass [{regress!r}]."
-        raise ParameterError(message)
-    check_columns(obs, regress, what="obs", caller="pca")
-    if not regress:
-        return np.broadcast_to(np.float64(1.0), (len(obs), 1))
-    parts = [np.ones((len(obs), 1))]
-    parts += [_covariate(obs[column], name=column) for column in regress]
-    return np.concatenate(parts, axis=1)
-
-
-def _covariate(column: pd.Series, *, name: str) -> Matrix:
-    if pd.api.types.is_complex_dtype(column) or not labels_can_be_compared(column):
-        message = f"Covariates of pca must be real numbers or text. {name!r} holds others, such as {column.iloc[0]!r}; leave it out."
-        raise InputError(message)
-    numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan) if numeric else None
-    absent = int(column.isna().sum()) if values is None else int((~np.isfinite(values)).sum())
-    if absent:
-        message = (
-            f"Covariates of pca must be known for every cell. {name!r} is missing or infinite in {absent} of {len(column)} cells; "
-            "leave those cells out, or the covariate."
-        )
-        raise InputError(message)
-    if values is None:
-        codes, levels = pd.factorize(column)
-        return (codes[:, None] == np.arange(len(levels))).astype(np.float64)
-    # Scaled before centering, so that neither squares nor sums overflow.
-    largest = np.max(np.abs(values), initial=0.0)
-    centered = values / largest if largest > 0 else values
-    return (centered - centered.mean())[:, None]
-
-
-def _orthonormal_basis(covariates: Matrix) -> Matrix:
-    """Columns with the span of the covariates, ``Q'Q = 1``; dependent columns fall away."""
-    if covariates.shape[1] == 1:  # the constant
-        return np.broadcast_to(np.float64(len(covariates) ** -0.5), covariates.shape)
-    with single_blas_thread():
-        sizes = np.sqrt((covariates**2).sum(axis=0))
-        # What is left of a constant after centering is rounding.
-        sound = sizes > np.sqrt(len(covariates)) * 1e-12
-        unit = covariates[:, sound] / sizes[sound]
-        values, vectors = eigh(unit.T @ unit)
-        kept = values > DEPENDENT * values[-1]
-        basis = unit @ (vectors[:, kept] / np.sqrt(values[kept]))
-        # Once more, since the first turn squares the condition of the covariates.
-        triangle = cholesky(basis.T @ basis, lower=True)
-        return np.ascontiguousarray(solve_triangular(triangle, basis.T, lower=True).T)

@@ -11,14 +11,20 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from chemores_dask.cohort.composition import paired_composition
 from chemores_dask.cohort.cox_models import cox_model
 from chemores_dask.cohort.cox_scan import cox_scan
-from chemores_dask.cohort.gene_set_scores import mean_zscore
+from chemores_dask.cohort.held_out_signatures import SignatureLimits, stemness_signatures
 from chemores_dask.cohort.kaplan_meier import kaplan_meier
 from chemores_dask.cohort.log_rank import log_rank
+from chemores_dask.cohort.differential.differential_expression import differential_expression
+from chemores_dask.cohort.differential.differential_by_state import differential_by_state
 from chemores_dask.cohort.pseudobulk import pseudobulk
-from chemores_dask.gene_sets import GeneSets
+from chemores_dask.cohort.response.classifier_performance import classifier_performance
+from chemores_dask.cohort.response.necrosis_association import necrosis_association
+from chemores_dask.cohort.response.ordinal_regression import ordinal_regression
+from chemores_dask.cohort.response.response_groups import response_groups
+from chemores_dask.cohort.response.response_scan import response_scan
+from chemores_dask.gene_sets import GeneSet, GeneSets
 from chemores_dask.graph.cluster_stability import cluster_stability
 from chemores_dask.graph.diffusion_map import diffusion_map
 from chemores_dask.graph.harmony import harmony
@@ -27,6 +33,19 @@ from chemores_dask.graph.leiden import leiden
 from chemores_dask.graph.neighbors import neighbors
 from chemores_dask.graph.umap_layout import umap
 from chemores_dask.results_spec import ResultSpec
+from chemores_dask.scores.aucell import aucell
+from chemores_dask.scores.cell_cycle import cell_cycle
+from chemores_dask.scores.control_genes import ControlGenes
+from chemores_dask.scores.jenks_breaks import jenks_breaks
+from chemores_dask.scores.mean_zscore import mean_zscore
+from chemores_dask.scores.module_score import module_score
+from chemores_dask.scores.score_mixture import score_mixture
+from chemores_dask.scores.score_states import score_states
+from chemores_dask.scores.singscore import singscore
+from chemores_dask.scores.ssgsea import ssgsea
+from chemores_dask.scores.stemness import stemness
+from chemores_dask.scores.ucell import ucell
+from chemores_dask.scores.weighted_score import weighted_score
 from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.gene_products import gene_products
 from chemores_dask.single_cell.markers.analysis import markers
@@ -35,11 +54,15 @@ from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.products_pca import pca_of_products
 from chemores_dask.single_cell.projection import project_cells
 from chemores_dask.single_cell.quality import quality
-from chemores_dask.single_cell.score_states import score_states
-from chemores_dask.single_cell.scores.module_score import module_score
 from chemores_dask.single_cell.variable_genes import variable_genes
+from chemores_dask.testing.composition_nouns import COMPOSITION
+from chemores_dask.testing.enrichment_nouns import ENRICHMENT
 from chemores_dask.testing.graph_nouns import tiny_batches, tiny_embedding, tiny_graph
-from chemores_dask.testing.nouns import GENE_NAMES, SIGNATURE, tiny_cells, tiny_patients
+from chemores_dask.testing import response_nouns
+from chemores_dask.testing.nouns import GENE_NAMES, SIGNATURE, tiny_cells, tiny_counts, tiny_patients
+
+WEIGHTS = GeneSets((GeneSet.from_weights("weights", {gene: 0.5 - 0.1 * i for i, gene in enumerate(GENE_NAMES[:20])}),))
+"""Signed weights of some genes of the tiny cells."""
 
 ON_CELLS = "cells"
 ON_PATIENTS = "patients"
@@ -84,8 +107,15 @@ def tiny_cube() -> xr.Dataset:
 def tiny_scores() -> xr.Dataset:
     """Module scores of the tiny cells."""
     cells = log_normalize(tiny_cells())
-    scores = module_score(cells, SIGNATURE, method="seurat", seed=3, bins=4, controls=8)
-    return scores.compute()
+    scores = module_score(cells, SIGNATURE, method="seurat", seed=3, controls=ControlGenes(4, 8))
+    return scores.compute().assign(patient=("cell", tiny_cells().obs["patient"].to_numpy().astype(object)))
+
+
+def tiny_signatures(cube: xr.Dataset) -> xr.Dataset:
+    """Signatures of the state of the tiny cells, without some patients at a time."""
+    return stemness_signatures(
+        cube, state="stem_like", folds=3, genes=5, limits=SignatureLimits(3, 0.0, 0.1), seed=3
+    )
 
 
 def tiny_products(cells: Any) -> xr.Dataset:
@@ -113,7 +143,16 @@ def make_result_noun(name: str) -> xr.Dataset:
         return tiny_graph(nearest=50)
     if name in {"umap", "leiden", "cluster_stability"}:
         return tiny_graph()
-    return tiny_scores() if name == "score_states" else tiny_cube()
+    if name in ENRICHMENT:
+        return ENRICHMENT[name][1]()
+    return tiny_scores() if name in {"score_states", "jenks_breaks", "score_mixture"} else tiny_cube()
+
+
+def uncounted_signatures() -> xr.Dataset:
+    """The same, from counts in memory, whose reads are not metered."""
+    cells = tiny_cells()
+    cells.X = tiny_counts()
+    return tiny_signatures(cohort_cube(cells, sample="sample", state="state"))
 
 
 EXAMPLES = (
@@ -144,8 +183,12 @@ EXAMPLES = (
         "module_score",
         module_score,
         ON_CELLS,
-        lambda cells: module_score(log_normalize(cells), SIGNATURE, method="seurat", seed=3, bins=4, controls=8),
+        lambda cells: module_score(
+            log_normalize(cells), SIGNATURE, method="seurat", seed=3, controls=ControlGenes(4, 8)
+        ),
     ),
+    Example("ucell", ucell, ON_CELLS, lambda cells: ucell(cells, SIGNATURE, maximum_rank=30), 0.0),
+    Example("aucell", aucell, ON_CELLS, lambda cells: aucell(cells, SIGNATURE, seed=3, top_share=0.4), 0.0),
     Example(
         "cohort_cube",
         cohort_cube,
@@ -158,6 +201,39 @@ EXAMPLES = (
         ON_CELLS,
         lambda cells: markers(cells, group="state", method="histogram"),
         1e-12,
+    ),
+    Example(
+        "cell_cycle",
+        cell_cycle,
+        ON_CELLS,
+        lambda cells: cell_cycle(
+            log_normalize(cells),
+            SIGNATURE,
+            phases=("signature", "decoy"),
+            seed=3,
+            controls=ControlGenes(4, 8),
+        ),
+    ),
+    Example(
+        "stemness",
+        stemness,
+        ON_CELLS,
+        lambda cells: stemness(
+            log_normalize(cells), signatures=uncounted_signatures(), seed=3, controls=ControlGenes(4, 8)
+        ),
+    ),
+    Example("stemness_signatures", stemness_signatures, ON_RESULT, tiny_signatures, 0.0),
+    Example(
+        "jenks_breaks",
+        jenks_breaks,
+        ON_RESULT,
+        lambda scores: jenks_breaks(scores, gene_set="signature", patient="patient", repeats=5, seed=3),
+    ),
+    Example(
+        "score_mixture",
+        score_mixture,
+        ON_RESULT,
+        lambda scores: score_mixture(scores, gene_set="signature", patient="patient", repeats=3, seed=3),
     ),
     Example(
         "score_states",
@@ -225,11 +301,22 @@ EXAMPLES = (
         lambda cube: pseudobulk(cube, minimum_cells=5),
     ),
     Example(
-        "paired_composition",
-        paired_composition,
+        "differential_expression",
+        differential_expression,
         ON_RESULT,
-        lambda cube: paired_composition(cube, state="stem_like", before="diagnosis", after="relapse"),
+        lambda cube: differential_expression(pseudobulk(cube, minimum_cells=5), contrast="stage[T.relapse]"),
     ),
+    Example(
+        "differential_by_state",
+        differential_by_state,
+        ON_RESULT,
+        lambda cube: differential_by_state(
+            cube, contrast="stage[T.relapse]", states=["other"], method="voom", minimum_cells=2
+        ),
+    ),
+    Example("ssgsea", ssgsea, ON_CELLS, lambda cells: ssgsea(log_normalize(cells), SIGNATURE)),
+    Example("singscore", singscore, ON_CELLS, lambda cells: singscore(log_normalize(cells), SIGNATURE)),
+    Example("weighted_score", weighted_score, ON_CELLS, lambda cells: weighted_score(log_normalize(cells), WEIGHTS)),
     Example(
         "mean_zscore",
         mean_zscore,
@@ -263,6 +350,13 @@ EXAMPLES = (
         ON_PATIENTS,
         lambda patients: cox_scan(patients, duration="months", event="event"),
     ),
+    *(Example(name, function, ON_RESULT, call) for name, (function, call) in COMPOSITION.items()),
+    *(Example(name, function, ON_RESULT, call, 0.0) for name, (function, _, call) in ENRICHMENT.items()),
+    Example("response_groups", response_groups, ON_PATIENTS, response_nouns.tiny_response_groups, 0.0),
+    Example("ordinal_regression", ordinal_regression, ON_PATIENTS, response_nouns.tiny_ordinal_regression, 0.0),
+    Example("necrosis_association", necrosis_association, ON_PATIENTS, response_nouns.tiny_necrosis_association, 0.0),
+    Example("classifier_performance", classifier_performance, ON_PATIENTS, response_nouns.tiny_classifier_performance, 0.0),
+    Example("response_scan", response_scan, ON_PATIENTS, response_nouns.tiny_response_scan),
 )
 
 

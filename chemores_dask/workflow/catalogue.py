@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import xarray as xr
 
 from chemores_dask.checks import listed
-from chemores_dask.cohort.composition import paired_composition
+from chemores_dask.cohort.composition.beta_binomial_composition import beta_binomial_composition
+from chemores_dask.cohort.composition.composition_changes import composition_changes
+from chemores_dask.cohort.composition.detection_limits import detection_limits
+from chemores_dask.cohort.composition.dirichlet_multinomial import dirichlet_multinomial_composition
+from chemores_dask.cohort.composition.group_association import group_association
+from chemores_dask.cohort.composition.paired_shares import paired_composition
+from chemores_dask.cohort.composition.pooled_composition import pooled_composition
+from chemores_dask.cohort.composition.propeller import propeller_composition
 from chemores_dask.cohort.cox_models import cox_model
 from chemores_dask.cohort.cox_scan import cox_scan
-from chemores_dask.cohort.gene_set_scores import mean_zscore
+from chemores_dask.cohort.enrichment.camera import camera_enrichment
+from chemores_dask.cohort.enrichment.enrichment_replication import enrichment_replication
+from chemores_dask.cohort.enrichment.gene_ranking import ranking_of
+from chemores_dask.cohort.enrichment.gene_selection import gene_selection
+from chemores_dask.cohort.enrichment.over_representation import over_representation
+from chemores_dask.cohort.enrichment.prerank import prerank_enrichment
+from chemores_dask.cohort.enrichment.regulon_direction import regulon_direction
+from chemores_dask.cohort.held_out_signatures import stemness_signatures
 from chemores_dask.cohort.kaplan_meier import kaplan_meier
 from chemores_dask.cohort.log_rank import log_rank
+from chemores_dask.cohort.differential.differential_expression import differential_expression
+from chemores_dask.cohort.differential.differential_by_state import differential_by_state
 from chemores_dask.cohort.pseudobulk import pseudobulk
+from chemores_dask.cohort.response.classifier_performance import classifier_performance
+from chemores_dask.cohort.response.necrosis_association import necrosis_association
+from chemores_dask.cohort.response.ordinal_regression import ordinal_regression
+from chemores_dask.cohort.response.response_groups import response_groups
+from chemores_dask.cohort.response.response_scan import response_scan
 from chemores_dask.errors import PipelineFileError, UnknownStepError
 from chemores_dask.graph.cluster_stability import cluster_stability
 from chemores_dask.graph.diffusion_map import diffusion_map
@@ -24,6 +45,18 @@ from chemores_dask.graph.label_transfer import label_transfer
 from chemores_dask.graph.leiden import leiden
 from chemores_dask.graph.neighbors import neighbors
 from chemores_dask.graph.umap_layout import umap
+from chemores_dask.scores.aucell import aucell
+from chemores_dask.scores.cell_cycle import cell_cycle
+from chemores_dask.scores.jenks_breaks import jenks_breaks
+from chemores_dask.scores.mean_zscore import mean_zscore
+from chemores_dask.scores.module_score import module_score
+from chemores_dask.scores.score_mixture import score_mixture
+from chemores_dask.scores.score_states import score_states
+from chemores_dask.scores.singscore import singscore
+from chemores_dask.scores.ssgsea import ssgsea
+from chemores_dask.scores.stemness import stemness
+from chemores_dask.scores.ucell import ucell
+from chemores_dask.scores.weighted_score import weighted_score
 from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.gene_products import gene_products
 from chemores_dask.single_cell.markers.analysis import markers
@@ -31,9 +64,8 @@ from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.products_pca import pca_of_products
 from chemores_dask.single_cell.projection import project_cells
 from chemores_dask.single_cell.quality import quality
-from chemores_dask.single_cell.score_states import score_states
-from chemores_dask.single_cell.scores.module_score import module_score
 from chemores_dask.single_cell.variable_genes import variable_genes
+from chemores_dask.workflow.stated_tests import CELL, GENE, StatedTests
 from chemores_dask.workflow.steps import Reference, Step
 from chemores_dask.workflow.toml_tables import close_names
 
@@ -42,6 +74,7 @@ Analysis = Callable[..., xr.Dataset]
 COUNTS = "cells"
 TABLE = "patients"
 RESULT = "result"
+EITHER = "cells or patients"
 
 
 @dataclass(frozen=True)
@@ -53,7 +86,8 @@ class CatalogueEntry:
     function
         The analysis: its input is the first argument.
     takes
-        ``"cells"`` (the stored cells or a view), ``"patients"`` (a cohort of patients, or a result) or ``"result"`` (of a step).
+        ``"cells"`` (the stored cells or a view), ``"patients"`` (a cohort of patients, or a result), ``"cells or patients"`` or
+        ``"result"`` (of a step).
     columns
         Parameters that name columns of the input: of the table of the cells, or of the patients.
     passes
@@ -62,6 +96,10 @@ class CatalogueEntry:
         Parameters over the cells that are brought into the order of the cells of the input.
     by_gene
         Parameter and the value of it with which the analysis reads a view by gene, and only then.
+    tests
+        The tests that it makes; None where it makes none.
+    cutoffs
+        Variables of its result that a cut-off decides, which is chosen from the scores alone.
     """
 
     function: Analysis
@@ -70,6 +108,8 @@ class CatalogueEntry:
     passes: int = 0
     aligned: tuple[str, ...] = ()
     by_gene: tuple[str, object] | None = None
+    tests: StatedTests | None = None
+    cutoffs: tuple[str, ...] = ()
 
     @property
     def revision(self) -> int:
@@ -81,6 +121,14 @@ class CatalogueEntry:
         """Names of the variables that its results may have."""
         return tuple(sys.modules[self.function.__module__].RESULT.by_name)
 
+    def taken_by(self, *, cells: bool) -> CatalogueEntry:
+        """The entry as a step uses it, which reads cells or does not."""
+        if self.takes != EITHER:
+            return self
+        return replace(self, takes=COUNTS, columns=()) if cells else replace(self, takes=TABLE, passes=0)
+
+
+SCORE_HIGH = ("patient_score_high",)
 
 CATALOGUE: dict[str, CatalogueEntry] = {
     "quality": CatalogueEntry(quality, COUNTS, passes=1),
@@ -89,9 +137,22 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     "gene_products": CatalogueEntry(gene_products, COUNTS, ("fold",), passes=1),
     "pca_of_products": CatalogueEntry(pca_of_products, RESULT),
     "project_cells": CatalogueEntry(project_cells, COUNTS, passes=1),
-    "module_score": CatalogueEntry(module_score, COUNTS, passes=2),
-    "score_states": CatalogueEntry(score_states, RESULT),
-    "markers": CatalogueEntry(markers, COUNTS, ("group", "total", "patient"), passes=2, by_gene=("method", "exact")),
+    "module_score": CatalogueEntry(module_score, EITHER, ("expression",), passes=2, cutoffs=SCORE_HIGH),
+    "ucell": CatalogueEntry(ucell, EITHER, ("expression",), passes=1, cutoffs=SCORE_HIGH),
+    "aucell": CatalogueEntry(aucell, EITHER, ("expression",), passes=1, cutoffs=SCORE_HIGH),
+    "cell_cycle": CatalogueEntry(cell_cycle, COUNTS, passes=2),
+    "jenks_breaks": CatalogueEntry(jenks_breaks, RESULT),
+    "score_mixture": CatalogueEntry(score_mixture, RESULT),
+    "stemness": CatalogueEntry(stemness, COUNTS, ("patient",), passes=2),
+    "score_states": CatalogueEntry(score_states, RESULT, cutoffs=("cell_state",)),
+    "markers": CatalogueEntry(
+        markers,
+        COUNTS,
+        ("group", "total", "patient"),
+        passes=2,
+        by_gene=("method", "exact"),
+        tests=StatedTests("rank_sum", CELL, over=GENE, correction="benjamini_hochberg", descriptive=True),
+    ),
     "cohort_cube": CatalogueEntry(cohort_cube, COUNTS, ("sample", "state"), passes=1),
     "harmony": CatalogueEntry(harmony, RESULT, ("batch", "stage")),
     "neighbors": CatalogueEntry(neighbors, RESULT),
@@ -99,14 +160,82 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     "cluster_stability": CatalogueEntry(cluster_stability, RESULT, aligned=("clusters",)),
     "umap": CatalogueEntry(umap, RESULT, aligned=("embedding",)),
     "diffusion_map": CatalogueEntry(diffusion_map, RESULT),
+    "stemness_signatures": CatalogueEntry(stemness_signatures, RESULT),
     "pseudobulk": CatalogueEntry(pseudobulk, RESULT),
-    "paired_composition": CatalogueEntry(paired_composition, RESULT),
+    "differential_expression": CatalogueEntry(
+        differential_expression, RESULT, tests=StatedTests("model", over=GENE, correction="benjamini_hochberg")
+    ),
+    "differential_by_state": CatalogueEntry(
+        differential_by_state, RESULT, tests=StatedTests("model", over=GENE, correction="benjamini_hochberg")
+    ),
+    "paired_composition": CatalogueEntry(paired_composition, RESULT, tests=StatedTests("sign_flip", paired=True)),
+    "composition_changes": CatalogueEntry(
+        composition_changes,
+        RESULT,
+        tests=StatedTests("sign_flip", over="state", correction="benjamini_hochberg", paired=True),
+    ),
+    "propeller_composition": CatalogueEntry(
+        propeller_composition,
+        RESULT,
+        tests=StatedTests("model", over="state", correction="benjamini_hochberg"),
+    ),
+    "beta_binomial_composition": CatalogueEntry(
+        beta_binomial_composition,
+        RESULT,
+        tests=StatedTests("model", over="state", correction="benjamini_hochberg", paired=True),
+    ),
+    "dirichlet_multinomial_composition": CatalogueEntry(dirichlet_multinomial_composition, RESULT),
+    "pooled_composition": CatalogueEntry(
+        pooled_composition,
+        RESULT,
+        tests=StatedTests("other", CELL, over="state", correction="benjamini_hochberg", descriptive=True),
+    ),
+    "detection_limits": CatalogueEntry(detection_limits, RESULT),
+    "group_association": CatalogueEntry(
+        group_association,
+        RESULT,
+        tests=StatedTests("fisher", over="pair", correction="benjamini_hochberg"),
+    ),
     "label_transfer": CatalogueEntry(label_transfer, RESULT),
-    "mean_zscore": CatalogueEntry(mean_zscore, TABLE, ("expression",)),
+    "mean_zscore": CatalogueEntry(mean_zscore, EITHER, ("expression",), passes=2, cutoffs=SCORE_HIGH),
+    "ssgsea": CatalogueEntry(ssgsea, EITHER, ("expression",), passes=1, cutoffs=SCORE_HIGH),
+    "singscore": CatalogueEntry(singscore, EITHER, ("expression",), passes=1, cutoffs=SCORE_HIGH),
+    "weighted_score": CatalogueEntry(weighted_score, EITHER, ("expression",), passes=1, cutoffs=SCORE_HIGH),
     "kaplan_meier": CatalogueEntry(kaplan_meier, TABLE, ("duration", "event", "group", "entry")),
-    "log_rank": CatalogueEntry(log_rank, TABLE, ("duration", "event", "group", "strata")),
-    "cox_model": CatalogueEntry(cox_model, TABLE, ("duration", "event", "covariates", "strata", "entry")),
-    "cox_scan": CatalogueEntry(cox_scan, TABLE, ("expression", "duration", "event", "covariates")),
+    "log_rank": CatalogueEntry(
+        log_rank, TABLE, ("duration", "event", "group", "strata"), tests=StatedTests("log_rank")
+    ),
+    "cox_model": CatalogueEntry(
+        cox_model, TABLE, ("duration", "event", "covariates", "strata", "entry"), tests=StatedTests("model")
+    ),
+    "cox_scan": CatalogueEntry(
+        cox_scan,
+        TABLE,
+        ("expression", "duration", "event", "covariates"),
+        tests=StatedTests("model", over=GENE, correction="benjamini_hochberg"),
+    ),
+    "ranking_of": CatalogueEntry(ranking_of, RESULT),
+    "gene_selection": CatalogueEntry(gene_selection, RESULT),
+    "prerank_enrichment": CatalogueEntry(prerank_enrichment, RESULT),
+    "camera_enrichment": CatalogueEntry(camera_enrichment, RESULT),
+    "over_representation": CatalogueEntry(over_representation, RESULT),
+    "regulon_direction": CatalogueEntry(regulon_direction, RESULT),
+    "enrichment_replication": CatalogueEntry(enrichment_replication, RESULT),
+    "response_groups": CatalogueEntry(
+        response_groups, TABLE, ("score", "response", "depth"), tests=StatedTests("rank_sum")
+    ),
+    "ordinal_regression": CatalogueEntry(
+        ordinal_regression, TABLE, ("response",), tests=StatedTests("model")
+    ),
+    "necrosis_association": CatalogueEntry(
+        necrosis_association, TABLE, ("score", "necrosis"), tests=StatedTests("correlation")
+    ),
+    "classifier_performance": CatalogueEntry(
+        classifier_performance, TABLE, ("score", "response", "training", "against"), tests=StatedTests("rank_sum")
+    ),
+    "response_scan": CatalogueEntry(
+        response_scan, TABLE, ("expression", "response"), tests=StatedTests("rank_sum", over=GENE, correction="benjamini_hochberg")
+    ),
 }
 
 

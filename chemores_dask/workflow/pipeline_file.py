@@ -3,10 +3,11 @@
 ::
 
     [pipeline]      name, title, description, seed
-    [[gene_set]]    name, up, down, source
+    [[gene_set]]    name, up, down, source; or name, weights, source
     [[view]]        name, of, and keep = "step.variable", where = {column = ["value"]}, normalize = 1e4 or by = "gene"
     [[step]]        name, analysis, of, join = [{from, as, select, standardize}], and a table of parameters
     [[section]]     title, text, figures, tables
+    [design]        batches, [[family]], [[signature]], [[outcome]]: what the audit cannot read off the steps
 
 ``from`` and a parameter that begins with ``@`` name a variable of a step (``"states.cell_state"``), or a column of the stored cells or of
 a view (``"cells.batch"``).
@@ -22,6 +23,7 @@ from chemores_dask.aliases import StorePath
 from chemores_dask.checks import listed
 from chemores_dask.errors import InputError, PipelineFileError
 from chemores_dask.gene_sets import GeneSet, GeneSets
+from chemores_dask.workflow.design_notes import check_design_notes, read_design_notes
 from chemores_dask.workflow.record import Section
 from chemores_dask.workflow.steps import CELLS, PATIENTS, Join, Pipeline, Reference, Step, View, references_of
 from chemores_dask.workflow.toml_tables import TomlTable, close_names, read_toml
@@ -91,7 +93,7 @@ def read_pipeline(path: StorePath) -> Pipeline:
         Naming the file, the table, the key and what was expected there.
     """
     top = read_toml(find_pipeline(path), what="A pipeline")
-    top.only("pipeline", "gene_set", "view", "step", "section")
+    top.only("pipeline", "gene_set", "view", "step", "section", "design")
     head = top.table("pipeline").only("name", "title", "description", "seed")
     pipeline = Pipeline(
         name=_name(head),
@@ -102,11 +104,13 @@ def read_pipeline(path: StorePath) -> Pipeline:
         views=tuple(_view(table) for table in top.tables("view", named="name")),
         steps=tuple(_step(table) for table in top.tables("step", named="name")),
         sections=tuple(_section(table) for table in top.tables("section", named="title")),
+        design=read_design_notes(top),
     )
     if not pipeline.steps:
         top.fail("step", expected="is missing; a pipeline must have at least one [[step]]")
     _check_names(pipeline, top)
     _check_references(pipeline, top)
+    check_design_notes(pipeline, top)
     return pipeline
 
 
@@ -145,14 +149,9 @@ def _name(table: TomlTable) -> str:
 def _gene_sets(top: TomlTable) -> GeneSets:
     sets = []
     for table in top.tables("gene_set", named="name"):
-        table.only("name", "up", "down", "source")
+        table.only("name", "up", "down", "weights", "source")
         try:
-            down = table.texts("down", default=())
-            sets.append(
-                GeneSet(
-                    table.text("name"), table.texts("up", default=()), down, source=table.text("source", default="")
-                )
-            )
+            sets.append(_gene_set(table))
         except InputError as error:
             message = f"In {table.file}: {table.place} is not a gene set. {error}"
             raise PipelineFileError(message) from error
@@ -161,6 +160,16 @@ def _gene_sets(top: TomlTable) -> GeneSets:
     except InputError as error:
         message = f"In {top.file}: {error}"
         raise PipelineFileError(message) from error
+
+
+def _gene_set(table: TomlTable) -> GeneSet:
+    name, source = table.text("name"), table.text("source", default="")
+    up, down, weights = table.texts("up", default=()), table.texts("down", default=()), table.table("weights")
+    if not weights.values:
+        return GeneSet(name, up, down, source=source)
+    if up or down:
+        table.fail("weights", expected="takes the place of 'up' and 'down': the sign of a weight is the direction of its gene")
+    return GeneSet.from_weights(name, {gene: weights.number(gene) for gene in weights.values}, source=source)
 
 
 def _view(table: TomlTable) -> View:

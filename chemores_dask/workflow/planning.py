@@ -12,7 +12,7 @@ from chemores_dask.checks import listed
 from chemores_dask.errors import PipelineFileError
 from chemores_dask.provenance import fingerprint
 from chemores_dask.workflow.arguments import bind_parameters, plain_parameters
-from chemores_dask.workflow.catalogue import COUNTS, RESULT, CatalogueEntry, check_variable, find_analysis
+from chemores_dask.workflow.catalogue import COUNTS, EITHER, RESULT, CatalogueEntry, check_variable, find_analysis
 from chemores_dask.workflow.gene_views import check_gene_view, check_view_by_gene
 from chemores_dask.workflow.steps import CELLS, PATIENTS, Join, Pipeline, Step, View, references_of
 from chemores_dask.workflow.toml_tables import close_names
@@ -211,7 +211,9 @@ def _plan_step(
     views: Mapping[str, View],
 ) -> PlannedStep:
     entry = find_analysis(step.analysis, step=step.name)
-    _check_input(step, entry, views)
+    is_cells = step.of == CELLS or step.of in views
+    _check_input(step, entry, is_cells=is_cells)
+    entry = entry.taken_by(cells=is_cells)
     if CELLS not in known and any(reference.step in (CELLS, *views) for reference in references_of(step)):
         _miss_cells(f"[[step]] {step.name!r}")
     arguments = bind_parameters(
@@ -271,8 +273,9 @@ def _miss_cells(reader: str) -> NoReturn:
     raise PipelineFileError(message)
 
 
-def _check_input(step: Step, entry: CatalogueEntry, views: Mapping[str, View]) -> None:
-    is_cells = step.of == CELLS or step.of in views
+def _check_input(step: Step, entry: CatalogueEntry, *, is_cells: bool) -> None:
+    if entry.takes == EITHER:
+        return
     is_patients = step.of.startswith(PATIENTS)
     fits = is_cells if entry.takes == COUNTS else not is_cells and not (entry.takes == RESULT and is_patients)
     if not fits:

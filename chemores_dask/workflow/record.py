@@ -132,6 +132,92 @@ class Section:
 
 
 @dataclass(frozen=True)
+class AuditFinding:
+    """One thing that the audit of the design found.
+
+    Attributes
+    ----------
+    code
+        What kind of finding it is.
+    severity
+        ``"error"``, ``"warning"`` or ``"note"``.
+    subject
+        The test, variable, model, signature or sample concerned.
+    text, mend
+        What was found, and what to do about it.
+    """
+
+    code: str
+    severity: str
+    subject: str
+    text: str
+    mend: str
+
+
+@dataclass(frozen=True)
+class AuditCheck:
+    """One check of the audit.
+
+    Attributes
+    ----------
+    name
+        Of the check.
+    status
+        ``"clean"``, ``"found"`` or ``"not_applicable"``.
+    looked_at
+        What it looked at; where it had nothing to look at, why.
+    """
+
+    name: str
+    status: str
+    looked_at: str
+
+
+@dataclass(frozen=True)
+class AuditAssociation:
+    """How far two variables of the samples go together.
+
+    Attributes
+    ----------
+    first, second
+        The variables.
+    cramers_v
+        Cramer's V, corrected for bias; None where it cannot be told.
+    units, counted
+        How many were counted, and what: ``"patients"`` or ``"samples"``.
+    """
+
+    first: str
+    second: str
+    cramers_v: float | None
+    units: int
+    counted: str
+
+
+@dataclass(frozen=True)
+class AuditRecord:
+    """What the audit of the design of a run says.
+
+    Attributes
+    ----------
+    findings
+        Errors first, then warnings, then notes.
+    checks
+        All checks in order.
+    associations
+        All pairs of variables of the samples.
+    """
+
+    findings: tuple[AuditFinding, ...] = ()
+    checks: tuple[AuditCheck, ...] = ()
+    associations: tuple[AuditAssociation, ...] = ()
+
+    def count(self, severity: str) -> int:
+        """Number of findings of one severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """A whole run.
 
@@ -159,6 +245,8 @@ class RunRecord:
         The whole run.
     memory_budget_bytes
         Memory that the run was allowed; None without a budget. The size of the blocks follows from it, and with it the last digits.
+    audit
+        What the audit of its design says; None where there was none.
     """
 
     pipeline: str
@@ -180,3 +268,4 @@ class RunRecord:
     sections: tuple[Section, ...]
     bill: Bill
     memory_budget_bytes: int | None = None
+    audit: AuditRecord | None = None

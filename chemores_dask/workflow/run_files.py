@@ -1,4 +1,4 @@
-"""What a run leaves in its folder: its record as JSON and its results as tables."""
+"""What a run leaves in its folder: its record as JSON, its results as tables, and what is wrong with its design."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from chemores_dask.workflow.record import RunRecord
 
 RECORD = "run.json"
 TABLES = "tables"
+FINDINGS = "findings.tsv"
 LONG = {"cell", "edge", "offset"}
 """Dimensions as long as the cells, or longer."""
 
@@ -62,6 +63,30 @@ def write_record(record: RunRecord, folder: StorePath) -> Path:
     for outcome, written in zip(record.claims, described["claims"], strict=True):
         written["holds"] = outcome.holds
     path.write_text(json.dumps(described, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+    return path
+
+
+def write_findings(found: xr.Dataset, folder: StorePath) -> Path:
+    """Write what the audit of a design found as a tab-separated table, one row per finding.
+
+    Parameters
+    ----------
+    found
+        The audit.
+    folder
+        Made where absent.
+
+    Returns
+    -------
+    Path of the file, ``findings.tsv``; without findings it holds the heading alone.
+    """
+    path = Path(folder) / FINDINGS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = ("severity", "code", "check", "subject", "text", "mend", "value", "limit", "patients")
+    table = pd.DataFrame({name: found[f"finding_{name}"].values for name in names})
+    meanings = str(found["finding_severity"].attrs["flag_meanings"]).split()
+    table["severity"] = [meanings[int(severity)] for severity in table["severity"]]
+    table.to_csv(path, sep="\t", index=False)
     return path
 
 

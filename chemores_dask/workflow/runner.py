@@ -32,7 +32,8 @@ from chemores_dask.workflow.inputs import join_cells, join_dataset, labeled_valu
 from chemores_dask.workflow.inventory import take_inventory
 from chemores_dask.workflow.planning import PlannedStep, plan_pipeline
 from chemores_dask.workflow.record import Bill, RunRecord, StepRecord, add_bills
-from chemores_dask.workflow.run_files import prepare_folder, write_record, write_tables
+from chemores_dask.workflow.run_audit import audit_record, audit_run
+from chemores_dask.workflow.run_files import prepare_folder, write_findings, write_record, write_tables
 from chemores_dask.workflow.run_start import RunStart, staging_for_a_while, starting
 from chemores_dask.workflow.steps import CELLS, PATIENTS, Pipeline, Reference, references_of
 from chemores_dask.workflow.warning_log import WarningLog, warning_as
@@ -80,7 +81,8 @@ def run_pipeline(
     store
         Path of the store.
     out
-        Folder for the record (``run.json``) and the tables (``tables/``); made where absent.
+        Folder for the record (``run.json``), the findings of the audit of the design (``findings.tsv``) and the tables (``tables/``); made
+        where absent.
     claims
         Figures to hold the results against.
     watch
@@ -116,6 +118,7 @@ def run_pipeline(
     with starting(pipeline, store, wait=wait, watch=watch) as start, memory_budget(limit) as budget:
         prepare_folder(out)
         inventory = start.inventory
+        found = audit_run(pipeline, store, planned=start.planned)
         run = _Run(pipeline, store, start, watch)
         steps, bill = run.run_steps(budget)
     record = RunRecord(
@@ -138,7 +141,9 @@ def run_pipeline(
         sections=pipeline.sections,
         bill=bill,
         memory_budget_bytes=budget.limit,
+        audit=audit_record(found),
     )
+    write_findings(found, out)
     write_tables(run.results, out)
     write_record(record, out)
     return record

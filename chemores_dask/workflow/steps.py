@@ -108,6 +108,81 @@ class Step:
 
 
 @dataclass(frozen=True)
+class NotedFamily:
+    """Steps whose tests are corrected together.
+
+    Attributes
+    ----------
+    name
+        Of the family.
+    steps
+        Names of the steps.
+    correction
+        How, as in :class:`~chemores_dask.auditor.study_design.PlannedFamily`.
+    """
+
+    name: str
+    steps: tuple[str, ...]
+    correction: str
+
+
+@dataclass(frozen=True)
+class NotedSignature:
+    """Where a gene set comes from.
+
+    Attributes
+    ----------
+    name
+        Of the gene set.
+    patients
+        In whom it was found.
+    labels
+        What told the compared groups apart.
+    """
+
+    name: str
+    patients: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NotedOutcome:
+    """When the time of a step begins.
+
+    Attributes
+    ----------
+    step
+        Name of the step.
+    origin
+        When time begins.
+    score_known
+        When what is tested was known.
+    """
+
+    step: str
+    origin: str
+    score_known: str
+
+
+@dataclass(frozen=True)
+class DesignNotes:
+    """What the steps do not say about the design of a study; for its audit only, no result depends on it.
+
+    Attributes
+    ----------
+    batches
+        Columns of the samples that are batches; the usual names unless given.
+    families, signatures, outcomes
+        Families of tests, origins of gene sets, and origins of time.
+    """
+
+    batches: tuple[str, ...] = ()
+    families: tuple[NotedFamily, ...] = ()
+    signatures: tuple[NotedSignature, ...] = ()
+    outcomes: tuple[NotedOutcome, ...] = ()
+
+
+@dataclass(frozen=True)
 class Pipeline:
     """A study as data.
 
@@ -121,6 +196,8 @@ class Pipeline:
         Gene sets that steps call by name.
     views, steps, sections
         In the order of the file.
+    design
+        What the steps do not say about the design.
     """
 
     name: str
@@ -131,6 +208,7 @@ class Pipeline:
     views: tuple[View, ...]
     steps: tuple[Step, ...]
     sections: tuple[Section, ...] = ()
+    design: DesignNotes = field(default_factory=DesignNotes)
 
 
 def references_of(step: Step) -> tuple[Reference, ...]:

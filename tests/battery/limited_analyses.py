@@ -33,13 +33,13 @@ import xarray as xr
 from chemores_dask import memory
 from chemores_dask.gene_sets import GeneSet, GeneSets
 from chemores_dask.memory import memory_budget, resident_bytes
+from chemores_dask.scores.module_score import module_score
+from chemores_dask.scores.score_states import score_states
 from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.markers.analysis import markers
 from chemores_dask.single_cell.normalize import log_normalize
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.quality import quality
-from chemores_dask.single_cell.score_states import score_states
-from chemores_dask.single_cell.scores.module_score import module_score
 from chemores_dask.single_cell.variable_genes import variable_genes
 from chemores_dask.store.cells import open_cells
 from chemores_dask.store.cells_parallel import write_cells

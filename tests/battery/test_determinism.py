@@ -11,16 +11,17 @@ import pytest
 from distributed import Client, LocalCluster
 
 from chemores_dask.cohort.cox_scan import cox_scan
-from chemores_dask.cohort.gene_set_scores import mean_zscore
 from chemores_dask.gene_sets import GeneSets
+from chemores_dask.scores.control_genes import ControlGenes
+from chemores_dask.scores.mean_zscore import mean_zscore
+from chemores_dask.scores.module_score import module_score
+from chemores_dask.scores.score_states import score_states
 from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.gene_products import gene_products
 from chemores_dask.single_cell.markers.analysis import markers
 from chemores_dask.single_cell.normalize import log_normalize
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.quality import quality
-from chemores_dask.single_cell.score_states import score_states
-from chemores_dask.single_cell.scores.module_score import module_score
 from chemores_dask.single_cell.variable_genes import variable_genes
 from chemores_dask.store.cells import open_cells
 from chemores_dask.store.cells_parallel import write_cells
@@ -38,7 +39,7 @@ CHOSEN = GENE_NAMES[3:40]
 
 
 def scored(cells, method="seurat"):
-    return module_score(log_normalize(cells), SIGNATURE, method=method, seed=3, bins=4, controls=8)
+    return module_score(log_normalize(cells), SIGNATURE, method=method, seed=3, controls=ControlGenes(4, 8))
 
 
 def in_one_pass(cells):

@@ -13,12 +13,13 @@ from anndata import AnnData
 
 from chemores_dask.errors import ChemoresError, CountsError, InputError, ParameterError
 from chemores_dask.gene_sets import GeneSet, GeneSets
+from chemores_dask.scores.control_genes import ControlGenes
+from chemores_dask.scores.module_score import module_score
+from chemores_dask.scores.score_states import score_states
 from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.normalize import log_normalize
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.quality import QualityLimits, quality
-from chemores_dask.single_cell.score_states import score_states
-from chemores_dask.single_cell.scores.module_score import module_score
 from chemores_dask.single_cell.variable_genes import variable_genes
 
 CELLS, GENES = 60, 40
@@ -48,8 +49,10 @@ def on_logarithms(cells):
     return {
         "seurat": lambda: variable_genes(cells, method="seurat", genes=10),
         "pca": lambda: pca(cells, components=3, scale=True, regress=["batch"]).compute(),
-        "module_score": lambda: module_score(cells, SETS, method="seurat", seed=1, bins=4, controls=5).compute(),
-        "scanpy": lambda: module_score(cells, SETS, method="scanpy", seed=1, bins=4, controls=5).compute(),
+        "module_score": lambda: module_score(
+            cells, SETS, method="seurat", seed=1, controls=ControlGenes(4, 5)
+        ).compute(),
+        "scanpy": lambda: module_score(cells, SETS, method="scanpy", seed=1, controls=ControlGenes(4, 5)).compute(),
     }
 
 
@@ -280,7 +283,7 @@ def test_analyses__refuse_labels_that_cannot_be_compared():
 
 def test_analyses__refuse_parameters_of_another_type():
     counted, logarithms = cells_of(COUNTS), cells_of(LOGARITHMS)
-    scores = module_score(logarithms, SETS, method="seurat", seed=1, bins=4)
+    scores = module_score(logarithms, SETS, method="seurat", seed=1, controls=ControlGenes(bins=4))
     with dask.config.set(scheduler="synchronous"):
         for run in (
             lambda: variable_genes(counted, method="seurat_v3", genes=2.5),
@@ -289,9 +292,11 @@ def test_analyses__refuse_parameters_of_another_type():
             lambda: pca(logarithms, components=2.5),
             lambda: pca(logarithms, components="3"),
             lambda: pca(logarithms, components=1, genes="g1"),
-            lambda: module_score(logarithms, SETS, method="seurat", seed=1.5, bins=4),
-            lambda: module_score(logarithms, SETS, method="seurat", seed=1, bins=4.5),
-            lambda: module_score(logarithms, SETS, method="seurat", seed=1, bins=4, minimum_share=-1.0),
+            lambda: module_score(logarithms, SETS, method="seurat", seed=1.5, controls=ControlGenes(bins=4)),
+            lambda: module_score(logarithms, SETS, method="seurat", seed=1, controls=ControlGenes(bins=4.5)),
+            lambda: module_score(
+                logarithms, SETS, method="seurat", seed=1, controls=ControlGenes(bins=4), minimum_share=-1.0
+            ),
             lambda: score_states(scores, gene_set="stemness", classes=2.5),
             lambda: QualityLimits(minimum_total="3"),
         ):

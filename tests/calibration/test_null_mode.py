@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from chemores_dask.cohort.composition import paired_composition
+from chemores_dask.cohort.composition.paired_shares import paired_composition
 from chemores_dask.cohort.cox_models import cox_model
 from chemores_dask.cohort.cox_scan import cox_scan
-from chemores_dask.cohort.gene_set_scores import mean_zscore
 from chemores_dask.cohort.log_rank import log_rank
 from chemores_dask.errors import SmallSampleWarning
+from chemores_dask.scores.mean_zscore import mean_zscore
 from chemores_dask.simulation.design import SimulationDesign
 from chemores_dask.simulation.gene_panel import gene_panel, planted_gene_sets
 from tests.calibration.simulated_tables import bulk_patients, cell_counts

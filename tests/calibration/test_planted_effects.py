@@ -12,15 +12,17 @@ import pytest
 from scipy import stats
 
 from chemores_dask.cli.run_command import adapted_pipeline
-from chemores_dask.cohort.composition import paired_composition
+from chemores_dask.cohort.composition.paired_shares import paired_composition
 from chemores_dask.cohort.cox_models import cox_model
 from chemores_dask.cohort.cox_scan import cox_scan
-from chemores_dask.cohort.gene_set_scores import mean_zscore
 from chemores_dask.cohort.log_rank import log_rank
 from chemores_dask.ingest.clinical_tables import ClinicalColumns
 from chemores_dask.ingest.convert import ingest
 from chemores_dask.ingest.gmt_file import read_gmt
 from chemores_dask.ingest.patient_cohort import ingest_patients
+from chemores_dask.scores.mean_zscore import mean_zscore
+from chemores_dask.scores.module_score import module_score
+from chemores_dask.scores.score_states import score_states
 from chemores_dask.simulation.design import SimulationDesign
 from chemores_dask.simulation.gene_panel import STEMNESS
 from chemores_dask.simulation.write import simulate
@@ -28,8 +30,6 @@ from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.normalize import log_normalize
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.quality import QualityLimits, quality
-from chemores_dask.single_cell.score_states import score_states
-from chemores_dask.single_cell.scores.module_score import module_score
 from chemores_dask.single_cell.variable_genes import variable_genes
 from chemores_dask.store.cells import open_cells
 from chemores_dask.store.patients import open_patients

@@ -11,6 +11,7 @@ from chemores_dask.errors import ParameterError
 from chemores_dask.figures import gallery
 from chemores_dask.figures.claims_plot import claims_plot
 from chemores_dask.figures.gallery import FIGURES, check_figure, draw_figure
+from chemores_dask.scores.score_methods import SCORE_METHODS
 from tests.figures import examples_of_results as examples
 from tests.figures.drawn import outside, overlaps, png_of, said
 
@@ -49,6 +50,15 @@ TABLES = (
         "by": "stage",
         "cube": "cube",
     },
+    {
+        "kind": "score_violins",
+        "step": "stemness",
+        "states": "states",
+        "cube": "cube",
+        "patient": "patient",
+        "stage": "stage",
+        "order": ["diagnosis", "relapse"],
+    },
     {"kind": "composition_slopes", "step": "expansion"},
     {"kind": "composition_bars", "step": "cube", "order": ["stage", "patient"]},
     {
@@ -83,6 +93,7 @@ def test_gallery__documents_every_figure_and_option():
     documented = gallery.__doc__
     for kind, entry in FIGURES.items():
         (line,) = [line for line in documented.splitlines() if re.match(rf"{kind}\s", line)]
+        line = line.replace("any score of cells", ", ".join(SCORE_METHODS))
         assert all(analysis in line for analysis in entry.draws)
         assert all(option in line for option in entry.options)
 
@@ -130,6 +141,18 @@ HOSTILE = {
     "long genes": lambda: FIGURES["volcano"].function(renamed(examples.scan_result(100), "gene")),
     "forty claims": lambda: claims_plot(renamed(examples.claims_result().isel(claim=[0, 1, 2, 3, 4] * 8), "claim")),
     "ten stages": lambda: FIGURES["score_distribution"].function(examples.score_result(10, 20), by="sample"),
+    "twenty pairs of violins": lambda: FIGURES["score_violins"].function(
+        examples.score_result(40, 20), cube=examples.cube_result(40), stage="stage"
+    ),
+    "forty violins": lambda: FIGURES["score_violins"].function(examples.score_result(40, 20), patient="sample"),
+    "hundred violins": lambda: FIGURES["score_violins"].function(examples.score_result(100, 5), patient="sample"),
+    "long violins": lambda: FIGURES["score_violins"].function(
+        examples.score_result().assign_coords(
+            patient=("cell", np.array([f"{LONG}{cell // 900}" for cell in range(1800)])),
+            stage=("cell", np.array([f"{LONG}{cell % 2}" for cell in range(1800)])),
+        ),
+        stage="stage",
+    ),
     "forty rows": lambda: FIGURES["score_distribution"].function(examples.score_result(40, 20), by="sample"),
 }
 

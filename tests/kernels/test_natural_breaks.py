@@ -7,8 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from chemores_dask.kernels.histograms import Histogram, histogram
-from chemores_dask.kernels.natural_breaks import goodness_of_fit, natural_breaks, optimal_classes
+from chemores_dask.kernels.natural_breaks import class_starts, optimal_classes
 
 KERNELS = pytest.mark.parametrize("kernel", [optimal_classes, optimal_classes.python])
 
@@ -26,6 +25,21 @@ def least_by_search(values, classes):
     return found
 
 
+def by_every_start(counts, means, classes):
+    """The same table without the shortcut: every start of the last class is tried."""
+    groups = len(counts)
+    total, first, second = (np.concatenate(([0.0], np.cumsum(counts * means**power))) for power in (0, 1, 2))
+    cost = np.full((classes, groups), np.inf)
+    for last in range(groups):
+        for start in range(last + 1):
+            mass = first[last + 1] - first[start]
+            within = max(second[last + 1] - second[start] - mass**2 / (total[last + 1] - total[start]), 0.0)
+            for level in range(classes):
+                before = 0.0 if start == level == 0 else cost[level - 1, start - 1] if start and level else np.inf
+                cost[level, last] = min(cost[level, last], before + within)
+    return cost
+
+
 @KERNELS
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("classes", [1, 2, 3, 4])
@@ -34,11 +48,26 @@ def test_optimal_classes__equals_exhaustive_search(kernel, seed, classes):
     cost, starts = kernel(np.ones(11), values, classes)
     least, cuts = least_by_search(values, classes)
     assert cost[classes - 1, -1] == pytest.approx(least, rel=1e-9, abs=1e-12)
-    found, last = [], 10
-    for level in range(classes - 1, 0, -1):
-        found.append(int(starts[level, last]))
-        last = found[-1] - 1
-    assert tuple(found[::-1]) == cuts
+    assert tuple(class_starts(starts, classes)) == cuts
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_optimal_classes__equals_the_table_of_every_start(seed):
+    generator = np.random.default_rng(seed)
+    values = np.sort(generator.choice([generator.normal(size=120), generator.beta(0.3, 0.3, size=120)]))
+    counts = generator.integers(1, 50, size=120).astype(float)
+    scaled = (values - values[0]) / (values[-1] - values[0])
+    cost, _ = optimal_classes(counts, scaled, 7)
+    np.testing.assert_allclose(cost, by_every_start(counts, scaled, 7), rtol=1e-9, atol=1e-11)
+
+
+def test_optimal_classes__compiled_and_plain_agree():
+    generator = np.random.default_rng(9)
+    values, counts = np.sort(generator.random(200)), generator.integers(1, 9, size=200).astype(float)
+    for compiled, plain in zip(
+        optimal_classes(counts, values, 6), optimal_classes.python(counts, values, 6), strict=True
+    ):
+        np.testing.assert_array_equal(compiled, plain)
 
 
 @KERNELS
@@ -56,45 +85,23 @@ def test_optimal_classes__says_when_there_are_too_few_groups(kernel):
     assert cost[:, -1].tolist() == [0.5, 0.0, np.inf]
 
 
-def test_natural_breaks__hand_worked():
-    # {4, 5} {9, 10} {15, 16}, the textbook example of three pairs.
-    values = (np.array([4.0, 5.0, 9.0, 10.0, 15.0, 16.0]) - 4) / 12
-    bins = histogram(values, lower=0.0, upper=1.0, bins=12)
-    breaks = natural_breaks(bins, classes=3)
-    assert breaks.tolist() == [5, 11]
-    # Within: 3 x 0.5; total: 4 + 5 + 9 + 10 + 15 + 16 = 59, 703 - 59^2 / 6 = 122.8333.
-    assert goodness_of_fit(bins, breaks) == pytest.approx(1 - 1.5 / (703 - 59**2 / 6), rel=1e-9)
-
-
-def test_natural_breaks__are_few_bins_off_the_exact_ones():
-    values = np.sort(np.random.default_rng(3).beta(2, 5, size=60))
-    bins = histogram(values, lower=values[0], upper=values[-1], bins=1024)
-    fit = goodness_of_fit(bins, natural_breaks(bins, classes=3))
-    least, _ = least_by_search(values, 3)
-    assert fit == pytest.approx(1 - least / spread(values), abs=1e-6)
-
-
-def test_natural_breaks__of_one_class_are_none():
-    bins = histogram(np.array([0.0, 1.0]), lower=0.0, upper=1.0, bins=4)
-    breaks = natural_breaks(bins, classes=1)
-    assert len(breaks) == 0
-    assert goodness_of_fit(bins, breaks) == pytest.approx(0.0)
-
-
-def test_natural_breaks__fit_better_with_more_classes():
-    values = np.random.default_rng(4).random(500)
-    bins = histogram(values, lower=0.0, upper=1.0, bins=128)
-    fits = [goodness_of_fit(bins, natural_breaks(bins, classes=classes)) for classes in range(1, 12)]
-    assert (np.diff(fits) > 0).all()
+def test_class_starts__hand_worked():
+    # {4, 5} {9, 10} {15, 16}, the textbook example of three pairs. Within: 3 x 0.5; total: 703 - 59^2 / 6.
+    values = np.array([4.0, 5.0, 9.0, 10.0, 15.0, 16.0])
+    cost, starts = optimal_classes(np.ones(6), values, 4)
+    assert class_starts(starts, 3).tolist() == [2, 4]
+    assert class_starts(starts, 1).tolist() == []
+    np.testing.assert_allclose(cost[[0, 2], -1], [703 - 59**2 / 6, 1.5])
 
 
 @pytest.mark.parametrize("classes", [0, 3])
-def test_natural_breaks__refuses_what_cannot_be_cut(classes):
-    bins = histogram(np.array([0.0, 0.0, 1.0]), lower=0.0, upper=1.0, bins=4)
-    with pytest.raises(ValueError, match="between 1 and the 2 bins"):
-        natural_breaks(bins, classes=classes)
+def test_class_starts__refuses_what_cannot_be_cut(classes):
+    _, starts = optimal_classes(np.ones(2), np.array([0.0, 1.0]), 5)
+    with pytest.raises(ValueError, match="between 1 and 2"):
+        class_starts(starts, classes)
 
 
-def test_goodness_of_fit__of_constant_values_is_unknown():
-    bins = Histogram(counts=np.array([3, 0]), sums=np.zeros(2), squares=np.zeros(2))
-    assert np.isnan(goodness_of_fit(bins, np.empty(0, dtype=np.int64)))
+def test_optimal_classes__fit_better_with_more_classes():
+    values = np.sort(np.random.default_rng(4).random(500))
+    cost, _ = optimal_classes(np.ones(500), values, 12)
+    assert (np.diff(cost[:, -1]) < 0).all()

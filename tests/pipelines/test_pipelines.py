@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from chemores_dask.cli.run_command import adapted_pipeline
-from chemores_dask.cohort.composition import paired_composition
+from chemores_dask.cohort.composition.paired_shares import paired_composition
 from chemores_dask.errors import SmallSampleWarning
 from chemores_dask.ingest.clinical_tables import ClinicalColumns
 from chemores_dask.ingest.convert import ingest

@@ -16,10 +16,10 @@ import scanpy
 import scipy.sparse as sp
 
 from chemores_dask.gene_sets import GeneSets
+from chemores_dask.scores.module_score import module_score
 from chemores_dask.single_cell.normalize import log_normalize
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.quality import GenePatterns, quality
-from chemores_dask.single_cell.scores.module_score import module_score
 from chemores_dask.single_cell.variable_genes import variable_genes
 from chemores_dask.store.cells import open_cells
 

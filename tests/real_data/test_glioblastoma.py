@@ -10,15 +10,15 @@ import scanpy
 import scipy.sparse as sp
 import scipy.stats
 
-from chemores_dask.cohort.composition import paired_composition
+from chemores_dask.cohort.composition.paired_shares import paired_composition
 from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.errors import SmallSampleWarning
 from chemores_dask.gene_sets import GeneSets
+from chemores_dask.scores.module_score import module_score
+from chemores_dask.scores.score_states import score_states
 from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.normalize import log_normalize
 from chemores_dask.single_cell.quality import QualityLimits, quality
-from chemores_dask.single_cell.score_states import score_states
-from chemores_dask.single_cell.scores.module_score import module_score
 from chemores_dask.store.attach import attach
 from chemores_dask.store.cells import open_cells
 

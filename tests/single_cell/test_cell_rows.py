@@ -10,12 +10,12 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from chemores_dask.errors import BlockTooLargeError, InputError
+from chemores_dask.scores.module_score import module_score
 from chemores_dask.single_cell.cell_rows import check_cells, labels_of, planned_rows
 from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.normalize import log_normalize
 from chemores_dask.single_cell.pca import pca
 from chemores_dask.single_cell.quality import quality
-from chemores_dask.single_cell.scores.module_score import module_score
 from chemores_dask.single_cell.variable_genes import variable_genes
 from chemores_dask.testing.nouns import SIGNATURE
 

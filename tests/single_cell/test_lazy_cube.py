@@ -13,7 +13,7 @@ import scipy.sparse as sp
 import xarray as xr
 from anndata import AnnData
 
-from chemores_dask.cohort.composition import paired_composition
+from chemores_dask.cohort.composition.paired_shares import paired_composition
 from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.errors import BlockTooLargeError, CountsError
 from chemores_dask.results_spec import check_result

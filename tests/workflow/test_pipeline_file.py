@@ -118,6 +118,16 @@ def test_read_pipeline__refuses_gene_sets_of_one_name(tmp_path):
         read_pipeline(path)
 
 
+def test_read_pipeline__reads_signed_weights(tmp_path):
+    table = '\n[[gene_set]]\nname = "risk"\nweights = { CD34 = 0.5, "HLA-A" = -2 }\n'
+    risk = read_pipeline(write(tmp_path, GOOD + table)).gene_sets["risk"]
+    assert (risk.up, risk.down, risk.weights) == (("CD34",), ("HLA-A",), {"CD34": 0.5, "HLA-A": -2.0})
+    with pytest.raises(PipelineFileError, match="takes the place of 'up' and 'down'"):
+        read_pipeline(write(tmp_path, GOOD + table + 'up = ["CD34"]\n'))
+    with pytest.raises(PipelineFileError, match="CD34"):
+        read_pipeline(write(tmp_path, GOOD + table.replace("0.5", '"high"')))
+
+
 def test_find_pipeline__takes_paths_and_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pipeline.toml").write_text(GOOD)

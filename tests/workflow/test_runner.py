@@ -96,7 +96,7 @@ def test_run_pipeline__runs_nothing_twice(read, store, tmp_path):
 
 def test_run_pipeline__changed_parameter_reruns_only_dependents(read, store, tmp_path, pipeline_text):
     run(read(), store, tmp_path)
-    changed = read(pipeline_text.replace('method = "scanpy"', 'method = "scanpy"\nbins = 10'))
+    changed = read(pipeline_text.replace('method = "scanpy"', 'method = "scanpy"\ncontrols = { bins = 10 }'))
     reasons = {planned.step.name: planned.reason for planned in plan_run(changed, store) if not planned.done}
     assert reasons == {
         "scores": "parameters changed: bins null -> 10",

@@ -1,0 +1,1 @@
+"""A design of a study in, findings out: what is wrong with it before anything is computed."""

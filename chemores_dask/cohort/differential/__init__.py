@@ -1,0 +1,1 @@
+"""Genes whose expression differs between samples, with patients as the replicates."""

@@ -1,0 +1,1 @@
+"""Which sets of genes a difference between patients rests on."""

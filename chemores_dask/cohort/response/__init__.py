@@ -1,0 +1,1 @@
+"""What a score of patients says about their response to therapy."""

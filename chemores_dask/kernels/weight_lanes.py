@@ -1,0 +1,174 @@
+"""Rows of scaled counts times weights of which many are equal: genes are counted first, and multiplied afterwards.
+
+Where a sum gives thousands of genes the same weight, as a mean over control genes does, it is the number of these genes that have a
+count of 1, 2 and so on that matters. The numbers of 64 sums are whole numbers side by side (lanes), to which a gene adds a row of zeros
+and ones; logarithms and weights are multiplied once per count, not once per gene.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from chemores_dask.aliases import Block, Columns, Matrix, Vector
+from chemores_dask.kernels.count_walk import SMALL_COUNTS, row_summary
+from chemores_dask.kernels.jit import jit
+from chemores_dask.kernels.row_counts import plain_counts, require_counts
+
+LANES = 64
+"""Lanes come in groups of this size: one line of the cache."""
+
+LEAST_SHARE = 1 / 32
+"""Share of the genes that must have the same weight for a lane to be worth its while."""
+
+LEAST_WEIGHTS = 4
+"""Weights in lanes per gene and group of lanes, from which on adding all lanes is faster than multiplying some weights."""
+
+MANY_GENES = 2**16
+"""From this number on, the genes of a row that have the same count are counted in 32 bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class LaneWeights:
+    """A sparse matrix of weights, cut into lanes and a rest.
+
+    Attributes
+    ----------
+    table
+        Ones where a gene is in a lane: genes by lanes, flat.
+    factors
+        The weight of each lane; 0 for lanes that fill up a group.
+    columns
+        The sum that each lane belongs to.
+    rest
+        CSR arrays (row starts, columns, values) of all other weights.
+    """
+
+    table: Vector
+    factors: Vector
+    columns: Vector
+    rest: tuple[Vector, Vector, Vector]
+
+
+def lane_weights(weights: tuple[Vector, Vector, Vector]) -> LaneWeights | None:
+    """Put weights that many genes share into lanes.
+
+    Parameters
+    ----------
+    weights
+        CSR arrays (row starts, columns, values) of a matrix of genes by sums.
+
+    Returns
+    -------
+    Lanes and rest; None where lanes would not pay.
+    """
+    starts, columns, values = weights
+    genes = len(starts) - 1
+    pairs = np.stack([columns.astype(np.float64), values], axis=1)
+    found, lane_of, sizes = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    shared = sizes >= max(LEAST_SHARE * genes, 1)
+    lanes = -(-int(shared.sum()) // LANES) * LANES
+    if sizes[shared].sum() * LANES < LEAST_WEIGHTS * genes * lanes or not lanes:
+        return None
+    numbers = np.cumsum(shared) - 1
+    in_lane = shared[lane_of.ravel()]
+    gene_of = np.repeat(np.arange(genes), np.diff(starts))
+    table = np.zeros((genes, lanes), dtype=np.uint8)
+    table[gene_of[in_lane], numbers[lane_of.ravel()[in_lane]]] = 1
+    factors, sums = np.zeros(lanes), np.zeros(lanes, dtype=np.int64)
+    factors[: int(shared.sum())] = found[shared, 1]
+    sums[: int(shared.sum())] = found[shared, 0].astype(np.int64)
+    rest_starts = np.concatenate([[0], np.cumsum(~in_lane)])[starts]
+    return LaneWeights(table.ravel(), factors, sums, (rest_starts, columns[~in_lane], values[~in_lane]))
+
+
+@dataclass(frozen=True, eq=False)
+class LogScaledLaneSums:
+    """Multiplies the logarithms of scaled counts, which are never kept, with weights in lanes.
+
+    Attributes
+    ----------
+    target_sum
+        Sum to which every row is scaled.
+    weights
+        Of genes by sums.
+    width
+        Number of sums.
+    """
+
+    target_sum: float
+    weights: LaneWeights
+    width: int
+
+    def __call__(self, rows: Block, columns: Columns) -> Matrix:
+        """Rows of one block by sums; each row depends on itself only, to the bit."""
+        del columns
+        counts, indices, indptr = plain_counts(rows)
+        product = np.zeros((rows.shape[0], self.width))
+        lanes = self.weights
+        kind = np.uint16 if rows.shape[1] < MANY_GENES else np.uint32
+        counted = np.zeros(SMALL_COUNTS * len(lanes.factors), dtype=kind)
+        parts = (lanes.table, lanes.factors, lanes.columns)
+        if multiply_in_lanes(counts, indices, indptr, self.target_sum, parts, lanes.rest, counted, product):
+            require_counts(rows)
+        return product
+
+
+@jit
+def multiply_in_lanes(
+    values: Vector,
+    indices: Vector,
+    indptr: Vector,
+    target_sum: float,
+    lanes: tuple[Vector, Vector, Vector],
+    rest: tuple[Vector, Vector, Vector],
+    counted: Vector,
+    product: Matrix,
+) -> bool:
+    """Add log1p(count * target_sum / total of the row), in float32, times weights to a product; whether a value was below zero."""
+    table, factors, sums = lanes
+    starts, columns, weights = rest
+    width = np.uint64(len(factors))
+    in_lanes = np.empty(len(factors))
+    logarithms = np.empty(SMALL_COUNTS)
+    for row in range(len(indptr) - 1):
+        first, last = indptr[row], indptr[row + 1]
+        total, bits, _, _ = row_summary(values[first:last])
+        if bits < 0:
+            return True
+        factor = target_sum / total if total > 0 else 0.0
+        for count in range(SMALL_COUNTS):
+            logarithms[count] = np.float64(np.float32(math.log1p(count * factor)))
+        in_lanes[:] = 0.0
+        largest = 0
+        for place in range(first, last):
+            gene = np.uint32(indices[place])
+            count = np.uint32(values[place])
+            small = count < SMALL_COUNTS
+            x = logarithms[count] if small else np.float64(np.float32(math.log1p(count * factor)))
+            if small:
+                largest = max(largest, np.int64(count))
+                add_lanes(table, np.uint64(gene) * width, counted, np.uint64(count) * width, width)
+            else:
+                for lane in range(len(factors)):
+                    in_lanes[lane] += x * table[np.uint64(gene) * width + np.uint64(lane)]
+            for entry in range(starts[gene], starts[gene + np.uint32(1)]):
+                product[row, columns[entry]] += x * weights[entry]
+        for count in range(1, largest + 1):
+            for lane in range(len(factors)):
+                in_lanes[lane] += logarithms[count] * counted[np.uint64(count) * width + np.uint64(lane)]
+        counted[: (largest + 1) * len(factors)] = 0
+        for lane in range(len(factors)):
+            product[row, sums[lane]] += in_lanes[lane] * factors[lane]
+    return False
+
+
+@jit
+def add_lanes(table: Vector, begin: int, counted: Vector, target: int, width: int) -> None:
+    """Add one row of zeros and ones to the numbers of a count, group by group: the inner loop has a fixed length and becomes two additions."""
+    for group in range(np.uint64(0), np.uint64(width), np.uint64(LANES)):
+        here, there = begin + group, target + group
+        for lane in range(np.uint64(LANES)):
+            counted[there + lane] += table[here + lane]
