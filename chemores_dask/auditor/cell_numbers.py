@@ -13,6 +13,8 @@ CHECK = "cells of samples"
 FEWEST = 10
 """Cells below which a sample says hardly anything about shares or expression."""
 
+SHOWN = 3
+
 LARGEST_RATIO = 10.0
 """Cells of the fullest sample over those of the median sample, or of the median sample over the emptiest."""
 
@@ -50,6 +52,10 @@ def _names(design: StudyDesign) -> list[str]:
     ]
 
 
+def _subject(samples: pd.Series) -> str:
+    return listed(samples.index) if len(samples) <= SHOWN else number_of(len(samples), "sample")
+
+
 def _few(cells: pd.Series) -> Finding | None:
     few = cells[(cells < FEWEST).to_numpy()]
     if not len(few):
@@ -57,7 +63,7 @@ def _few(cells: pd.Series) -> Finding | None:
     return Finding(
         "few_cells",
         Severity.WARNING,
-        listed(few.index),
+        _subject(few),
         f"{number_of(len(few), 'sample')} of {len(cells)} {'has' if len(few) == 1 else 'have'} fewer than {FEWEST} cells: "
         f"{listed(f'{name} ({int(number)})' for name, number in few.items())}.",
         "Leave them out of shares and pseudobulk, and say so; a state that was not found there may only have been missed.",
@@ -78,7 +84,7 @@ def _imbalanced(cells: pd.Series) -> Finding | None:
     return Finding(
         "imbalanced_cells",
         Severity.WARNING,
-        listed(far.index),
+        _subject(far),
         f"{number_of(len(far), 'sample')} {'differs' if len(far) == 1 else 'differ'} more than {LARGEST_RATIO:g} times from the "
         f"median of {middle:,.0f} "
         f"cells: {listed(f'{name} ({int(number):,})' for name, number in far.items())}. Whatever pools cells shows mostly the "

@@ -12,7 +12,12 @@ CHECK = "genes of signatures"
 MOST = 0.8
 """Share of a signature that should have been measured; below, what is scored is another signature."""
 
-RIBOSOMAL = re.compile(r"^(?:RP[SL]\d+[AXYL]?\d*|RPLP[012]|RPSA|MRP[SL]\d+[AB]?)$", re.IGNORECASE)
+RIBOSOMAL_SHARE = 0.05
+"""Share of ribosomal genes from which they can carry a signature."""
+
+RIBOSOMAL = re.compile(r"^(?:RP[SL]\d+(?:[AXL]|AL|Y\d?)?|RPLP[012]|RPSA)$", re.IGNORECASE)
+"""Proteins of the ribosome of the cytoplasm; those of mitochondria are not abundant."""
+
 DATE = re.compile(
     r"^(?:\d{1,2}-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)|(?:Mar|Sep|Dec|Oct)-\d{1,2}|\d{4}-\d{2}-\d{2}(?: 00:00:00)?)$",
     re.IGNORECASE,
@@ -125,7 +130,7 @@ def _missing(use: SignatureUse, mangled: set[str]) -> list[Finding]:
 
 def _ribosomal(use: SignatureUse) -> list[Finding]:
     genes = [gene for gene in use.genes if RIBOSOMAL.match(gene)]
-    if not genes:
+    if len(genes) < RIBOSOMAL_SHARE * len(use.genes) or not genes:
         return []
     return [
         Finding(

@@ -14,6 +14,9 @@ from chemores_dask.stream import compute
 
 ALGORITHM_REVISION = 1
 
+SAMPLE_AND_STATE = "{sample} {state}"
+"""Name of the cells of one state in a sample."""
+
 PRIOR_COUNT = 0.5
 """Added to every count, and twice to every total, before the logarithm (Law et al. 2014)."""
 
@@ -32,8 +35,10 @@ RESULT = declare(
 )
 
 
-def pseudobulk(cube: xr.Dataset, *, states: Sequence[str] | None = None, minimum_cells: int = 10) -> xr.Dataset:
-    """Add up the counts of the cells of each sample.
+def pseudobulk(
+    cube: xr.Dataset, *, states: Sequence[str] | None = None, by_state: bool = False, minimum_cells: int = 10
+) -> xr.Dataset:
+    """Add up the counts of the cells of each sample, or of each state in a sample.
 
     ``log_cpm = log2((count + 0.5) / (total + 1) * 10^6)`` as in voom [1]_, so that a sample's values depend on no other sample.
 
@@ -43,6 +48,9 @@ def pseudobulk(cube: xr.Dataset, *, states: Sequence[str] | None = None, minimum
         Cohort cube with ``cube_cells`` (sample, state) and ``cube_count_sum`` (sample, state, gene).
     states
         States whose cells count; all unless given.
+    by_state
+        Whether the states of a sample stay apart, to be compared with each other within patients (``~ patient + state``). Then
+        ``sample`` runs over samples and states, named ``"S1 stem_like"``, with the state as a coordinate.
     minimum_cells
         Samples with fewer cells in these states are not used: the logarithm of a few cells' counts is mostly noise.
 
@@ -50,7 +58,7 @@ def pseudobulk(cube: xr.Dataset, *, states: Sequence[str] | None = None, minimum
     -------
     Dataset over ``(sample, gene)``: ``pseudobulk_count`` (counts), ``pseudobulk_log_cpm`` (log2 counts per million, not a number where the
     sample is not used). Over ``sample``: ``pseudobulk_total`` (counts), ``pseudobulk_cells``, ``pseudobulk_used``. What the cube knows of
-    its samples (patient, stage) stays as coordinates.
+    its samples (patient, stage) stays as coordinates, with ``state`` where states stay apart.
 
     Raises
     ------
@@ -83,11 +91,11 @@ def pseudobulk(cube: xr.Dataset, *, states: Sequence[str] | None = None, minimum
     check_variables(cube, ["cube_cells"], dims=("sample", "state"), what="the cube", caller="pseudobulk")
     check_variables(cube, ["cube_count_sum"], dims=("sample", "state", "gene"), what="the cube", caller="pseudobulk")
     check_between(minimum_cells, parameter="minimum_cells", caller="pseudobulk", minimum=1)
-    positions = _state_positions(cube, states)
-    cells, counts = compute(
-        cube["cube_cells"][:, positions].sum("state").data, cube["cube_count_sum"][:, positions].sum("state").data
+    chosen = cube[["cube_cells", "cube_count_sum"]].isel(state=_state_positions(cube, states))
+    summed = _apart(chosen) if by_state else chosen.sum("state")
+    cells, counts = (
+        np.asarray(values) for values in compute(summed["cube_cells"].data, summed["cube_count_sum"].data)
     )
-    cells, counts = np.asarray(cells), np.asarray(counts)
     totals = counts.sum(axis=1)
     used = (cells >= minimum_cells) & (totals > 0)
     if not used.any():
@@ -99,7 +107,7 @@ def pseudobulk(cube: xr.Dataset, *, states: Sequence[str] | None = None, minimum
     log_cpm = np.full(counts.shape, np.nan)
     log_cpm[used] = np.log2((counts[used] + PRIOR_COUNT) / (totals[used, None] + 2 * PRIOR_COUNT) * 1e6)
     known = {
-        name: coordinate for name, coordinate in cube.coords.items() if coordinate.dims in {("sample",), ("gene",)}
+        name: coordinate for name, coordinate in summed.coords.items() if coordinate.dims in {("sample",), ("gene",)}
     }
     return make_result(
         RESULT,
@@ -111,9 +119,24 @@ def pseudobulk(cube: xr.Dataset, *, states: Sequence[str] | None = None, minimum
             "pseudobulk_used": used,
         },
         analysis="pseudobulk",
-        parameters={"states": None if states is None else list(states), "minimum_cells": minimum_cells},
+        parameters={
+            "states": None if states is None else list(states),
+            "by_state": by_state,
+            "minimum_cells": minimum_cells,
+        },
         coordinates=known,
     )
+
+
+def _apart(chosen: xr.Dataset) -> xr.Dataset:
+    """Samples and states along one dimension."""
+    samples, states = ([str(label) for label in chosen[dim].to_numpy()] for dim in ("sample", "state"))
+    pairs = [(sample, state) for sample in range(len(samples)) for state in range(len(states))]
+    rows = xr.DataArray([sample for sample, _ in pairs], dims="pair")
+    columns = xr.DataArray([state for _, state in pairs], dims="pair")
+    apart = chosen.isel(sample=rows, state=columns).drop_vars("sample", errors="ignore").rename_dims(pair="sample")
+    names = [SAMPLE_AND_STATE.format(sample=samples[row], state=states[column]) for row, column in pairs]
+    return apart.assign_coords(sample=names)
 
 
 def _state_positions(cube: xr.Dataset, states: Sequence[str] | None) -> list[int]:

@@ -11,13 +11,28 @@ embedding_map          umap, pca, harmony, diffusion_map color, coordinates (var
 variance_explained     pca
 score_distribution     any score of cells                gene_set, states (step), by (``"sample"`` or a column of the cube), cube (step)
 score_violins          any score of cells                gene_set, cube (step), patient, stage (its columns), order (stages), states (step)
+score_threshold        jenks_breaks                      mixture (step)
+ranked_scores          any score of cells                states (step), gene_set, by (as above), cube (step)
+covariate_strips       pca, covariate_dependence
 marker_dots            markers                           genes (number)
 cluster_stability_plot cluster_stability
 composition_slopes     paired_composition
 composition_bars       cohort_cube                       order (columns)
+composition_effects    composition_changes               beta_binomial (step), propeller (step), dirichlet (step)
+pooled_points          pooled_composition                pair
 survival_curves        kaplan_meier                      log_rank (step), cox (step), labels (table), time_label, title
 volcano                cox_scan                          q, labels (number)
+differential_volcano   differential_expression, differential_by_state  q, labels (number), state
+p_value_calibration    differential_expression, differential_by_state  cells (step), group, state, level
 forest                 cox_model                         labels (table)
+running_sum            prerank_enrichment                gene_sets (names), sets (number)
+enrichment_dots        prerank_enrichment                others (table of steps by name), sets (number), q, title
+replication_scatter    enrichment_replication            first, second (names), labels (number)
+scores_by_group        response_groups                   labels (table), title
+roc_curve              classifier_performance            title
+calibration_curve      classifier_performance            title
+decision_curve         classifier_performance            title
+necrosis_scatter       necrosis_association              labels (table), title
 ====================== ================================= ================================================================================
 
 ``color`` is ``"sample"``, a column of the cube, or a variable over cells as ``"step.variable"``; ``select`` picks along its
@@ -39,21 +54,37 @@ from matplotlib.figure import Figure
 
 from chemores_dask.checks import listed
 from chemores_dask.errors import ParameterError
+from chemores_dask.figures.calibration_curve import calibration_curve
 from chemores_dask.figures.cluster_stability_plot import cluster_stability_plot
 from chemores_dask.figures.composition_bars import composition_bars
+from chemores_dask.figures.composition_effects import composition_effects
 from chemores_dask.figures.composition_slopes import composition_slopes
+from chemores_dask.figures.covariate_strips import covariate_strips
+from chemores_dask.figures.decision_curve import decision_curve
+from chemores_dask.figures.differential_volcano import differential_volcano
 from chemores_dask.figures.embedding_map import embedding_map
+from chemores_dask.figures.enrichment_dots import enrichment_dots
 from chemores_dask.figures.forest import forest
 from chemores_dask.figures.marker_dots import marker_dots
+from chemores_dask.figures.necrosis_scatter import necrosis_scatter
+from chemores_dask.figures.pooled_points import pooled_points
+from chemores_dask.figures.p_value_calibration import p_value_calibration
 from chemores_dask.figures.quality_violins import quality_violins
+from chemores_dask.figures.ranked_scores import ranked_scores
+from chemores_dask.figures.replication_scatter import replication_scatter
+from chemores_dask.figures.roc_curve import roc_curve
+from chemores_dask.figures.running_sum_plot import running_sum
 from chemores_dask.figures.score_distribution import score_distribution
+from chemores_dask.figures.score_threshold import score_threshold
 from chemores_dask.figures.score_violins import score_violins
+from chemores_dask.figures.scores_by_group import scores_by_group
 from chemores_dask.figures.survival_curves import survival_curves
 from chemores_dask.figures.variable_genes_plot import variable_genes_plot
 from chemores_dask.figures.variance_explained import variance_explained
 from chemores_dask.figures.volcano import volcano
 from chemores_dask.scores.score_methods import SCORE_METHODS
 
+SCORES = (*SCORE_METHODS, "stemness")
 MAPS = ("umap", "pca", "harmony", "diffusion_map")
 ALWAYS = ("kind", "step", "caption")
 SELECT = "select"
@@ -74,12 +105,15 @@ class FigureEntry:
         Options that name a step, with the analysis of that step.
     variables
         Options that may name a variable of a step as ``"step.variable"``.
+    named_steps
+        Options that are tables of steps by a name for the picture, with the analysis of these steps.
     """
 
     function: Callable[..., Figure]
     draws: tuple[str, ...]
     steps: Mapping[str, str] = field(default_factory=dict)
     variables: tuple[str, ...] = ()
+    named_steps: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -93,19 +127,42 @@ FIGURES: dict[str, FigureEntry] = {
     "variable_genes_plot": FigureEntry(variable_genes_plot, ("variable_genes",)),
     "embedding_map": FigureEntry(embedding_map, MAPS, {"cube": "cohort_cube"}, ("color",)),
     "variance_explained": FigureEntry(variance_explained, ("pca",)),
-    "score_distribution": FigureEntry(
-        score_distribution, tuple(SCORE_METHODS), {"states": "score_states", "cube": "cohort_cube"}
-    ),
-    "score_violins": FigureEntry(
-        score_violins, tuple(SCORE_METHODS), {"states": "score_states", "cube": "cohort_cube"}
-    ),
+    "score_distribution": FigureEntry(score_distribution, SCORES, {"states": "score_states", "cube": "cohort_cube"}),
+    "score_violins": FigureEntry(score_violins, SCORES, {"states": "score_states", "cube": "cohort_cube"}),
+    "score_threshold": FigureEntry(score_threshold, ("jenks_breaks",), {"mixture": "score_mixture"}),
+    "ranked_scores": FigureEntry(ranked_scores, SCORES, {"states": "score_states", "cube": "cohort_cube"}),
+    "covariate_strips": FigureEntry(covariate_strips, ("pca", "covariate_dependence")),
     "cluster_stability_plot": FigureEntry(cluster_stability_plot, ("cluster_stability",)),
     "marker_dots": FigureEntry(marker_dots, ("markers",)),
     "composition_slopes": FigureEntry(composition_slopes, ("paired_composition",)),
     "composition_bars": FigureEntry(composition_bars, ("cohort_cube",)),
+    "composition_effects": FigureEntry(
+        composition_effects,
+        ("composition_changes",),
+        {
+            "beta_binomial": "beta_binomial_composition",
+            "propeller": "propeller_composition",
+            "dirichlet": "dirichlet_multinomial_composition",
+        },
+    ),
+    "pooled_points": FigureEntry(pooled_points, ("pooled_composition",)),
     "survival_curves": FigureEntry(survival_curves, ("kaplan_meier",), {"log_rank": "log_rank", "cox": "cox_model"}),
     "volcano": FigureEntry(volcano, ("cox_scan",)),
+    "differential_volcano": FigureEntry(differential_volcano, ("differential_expression", "differential_by_state")),
+    "p_value_calibration": FigureEntry(
+        p_value_calibration, ("differential_expression", "differential_by_state"), {"cells": "markers"}
+    ),
     "forest": FigureEntry(forest, ("cox_model",)),
+    "scores_by_group": FigureEntry(scores_by_group, ("response_groups",)),
+    "roc_curve": FigureEntry(roc_curve, ("classifier_performance",)),
+    "running_sum": FigureEntry(running_sum, ("prerank_enrichment",)),
+    "enrichment_dots": FigureEntry(
+        enrichment_dots, ("prerank_enrichment",), named_steps={"others": "prerank_enrichment"}
+    ),
+    "replication_scatter": FigureEntry(replication_scatter, ("enrichment_replication",)),
+    "calibration_curve": FigureEntry(calibration_curve, ("classifier_performance",)),
+    "decision_curve": FigureEntry(decision_curve, ("classifier_performance",)),
+    "necrosis_scatter": FigureEntry(necrosis_scatter, ("necrosis_association",)),
 }
 
 
@@ -146,6 +203,10 @@ def check_figure(figure: Mapping[str, object], *, analyses: Mapping[str, str]) -
             _check_step(value, str(kind), option, (entry.steps[option],), analyses)
         elif option == SELECT:
             _check_type(value, Mapping, str(kind), option)
+        elif option in entry.named_steps:
+            _check_type(value, Mapping, str(kind), option)
+            for step in typing.cast("Mapping[str, object]", value).values():
+                _check_step(step, str(kind), option, (entry.named_steps[option],), analyses)
         elif option in entry.variables:
             _check_type(value, str, str(kind), option)
             if "." in str(value):
@@ -182,6 +243,9 @@ def draw_figure(figure: Mapping[str, object], results: Mapping[str, xr.Dataset])
             continue
         if option in entry.steps:
             options[option] = results[str(value)]
+        elif option in entry.named_steps:
+            steps = typing.cast("Mapping[str, object]", value)
+            options[option] = {name: results[str(step)] for name, step in steps.items()}
         elif option in entry.variables and "." in str(value):
             options[option] = _variable(str(value), figure.get(SELECT, {}), results)
         else:

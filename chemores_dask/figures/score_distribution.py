@@ -127,10 +127,14 @@ def _draw_row(
                   fontweight="bold")  # fmt: skip
 
 
+def _source(states: xr.Dataset) -> str:
+    return "frozen" if states.attrs.get("threshold_source") == "frozen" else "by natural breaks"
+
+
 def _write_heads(figure: Figure, values: np.ndarray, *, name: str, threshold: float, states: xr.Dataset | None) -> None:
     note = "Area of each histogram: 1. Cells are described, not tested: patients are the replicates."
     if states is not None and np.isfinite(threshold):
         fit = number_of(states, "state_goodness_of_fit")
         quality = f", goodness of variance fit {number_text(fit)}" if np.isfinite(fit) else ""
-        note = f"Dashes: threshold {number_text(threshold)} by natural breaks{quality}.\n{note}"
+        note = f"Dashes: threshold {number_text(threshold)} {_source(states)}{quality}.\n{note}"
     head(figure, f"Score of {shown_name(name)} in {count_text(np.isfinite(values).sum())} cells", note=note)

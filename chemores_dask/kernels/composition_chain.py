@@ -1,7 +1,8 @@
 """A Markov chain over Dirichlet-multinomial models of paired samples, whose effects are either 0 or not (spike and slab).
 
-Cells of sample s: ``DirichletMultinomial(exp(alpha_k + u_{p(s), k} + z_s i_k b_k))``. Priors: ``alpha ~ N(0, 5^2)``, ``u ~ N(0, sigma^2)`` for
-each patient and state, ``sigma`` half-normal, ``i ~ Bernoulli(1/2)``, ``b ~ Cauchy(0, 1)``, ``i = 0`` for the reference.
+Cells of sample s: ``DirichletMultinomial(exp(alpha_k + u_{p(s), k} + z_s i_k b_k))``. Priors: ``alpha ~ N(0, 5^2)``,
+``u ~ N(0, sigma^2)`` for each patient and state, ``sigma`` half-normal, ``i ~ Bernoulli(1/2)``, ``b ~ Cauchy(0, 1)``, ``i = 0`` for the
+reference.
 
 References
 ----------
@@ -62,7 +63,13 @@ def _accepted(gain: float, step: Vector, place: int, adapting: float, draws: np.
 
 @jit
 def _intercepts(
-    counts: Matrix, logs: Matrix, sums: Vector, alpha: Vector, steps: Vector, adapting: float, draws: np.random.Generator
+    counts: Matrix,
+    logs: Matrix,
+    sums: Vector,
+    alpha: Vector,
+    steps: Vector,
+    adapting: float,
+    draws: np.random.Generator,
 ) -> None:
     """Moves of each alpha, and of all together, which is how strongly samples scatter."""
     samples, states = counts.shape

@@ -175,6 +175,30 @@ def coarser(found: ValueBins, *, most: int) -> ValueBins:
     )
 
 
+def even_bins(found: ValueBins, *, most: int) -> tuple[Vector, Vector, float]:
+    """The same values in bins of one width, with those that hold nothing.
+
+    Parameters
+    ----------
+    found
+        The histogram, of at least one value.
+    most
+        Bins that the values span, at the most.
+
+    Returns
+    -------
+    Where each bin begins, its values, and the width of all.
+    """
+    wide = coarser(found, most=most)
+    exponent = _exponent(np.concatenate((found.lowest, found.highest)), most=most)
+    numbers = np.floor(np.ldexp(wide.lowest, -exponent))
+    places = (numbers - numbers[0]).astype(np.int64)
+    counts = np.zeros(places[-1] + 1)
+    counts[places] = wide.counts
+    starts = np.ldexp(numbers[0] + np.arange(len(counts)), exponent)
+    return starts, counts, float(np.ldexp(1.0, exponent))
+
+
 def _gathered(
     exponent: int, groups: Vector, bins: Vector, counts: Vector, lowest: Vector, highest: Vector, *, broken: int
 ) -> GroupBins:

@@ -227,9 +227,7 @@ def _height(theta: Vector, free: Vector, bounds: Matrix, found: Matrix, total: M
     return height
 
 
-def _best(
-    starts: list[Vector], free: Vector, bounds: Matrix, found: Matrix, total: Matrix
-) -> tuple[float, Vector]:
+def _best(starts: list[Vector], free: Vector, bounds: Matrix, found: Matrix, total: Matrix) -> tuple[float, Vector]:
     heights = [_height(start, free, bounds, found, total) for start in starts]
     best = int(np.argmax(heights))
     return heights[best], starts[best]

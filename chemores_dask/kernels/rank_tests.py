@@ -97,8 +97,8 @@ def rank_sum_test(first: Vector, second: Vector) -> RankTest:
     if max(m, n) < EXACT_GROUP:
         smaller, size = (doubled[:m], m) if m <= n else (doubled[m:], n)
         chances = _subset_counts(doubled, size)
-        distance = np.abs(np.arange(chances.size) - size * (m + n + 1))
-        reaching = chances[distance >= abs(smaller.sum() - size * (m + n + 1))].sum()
+        distances = np.abs(np.arange(chances.size) - size * (m + n + 1))
+        reaching = chances[distances >= abs(smaller.sum() - size * (m + n + 1))].sum()
         p_value = float(min(reaching / chances.sum(), 1.0))
         return RankTest(statistic, m * n, max(p_value, minimum), minimum, exact=True)
     total = m + n
@@ -299,7 +299,7 @@ def _rank_sum_chances(m: int, n: int) -> Vector:
     size = min(m, n)
     counts = _subset_counts(np.arange(1, m + n + 1), size)
     start = size * (size + 1) // 2
-    return counts[start : start + m * n + 1] / counts.sum()
+    return np.asarray(counts[start : start + m * n + 1] / counts.sum())
 
 
 def _subset_counts(ranks: Vector, size: int) -> Vector:
@@ -308,4 +308,4 @@ def _subset_counts(ranks: Vector, size: int) -> Vector:
     counts[0, 0] = 1.0
     for rank in ranks:
         counts[1:, rank:] += counts[:-1, : counts.shape[1] - rank]
-    return counts[size]
+    return np.asarray(counts[size])

@@ -37,7 +37,7 @@ class LaneWeights:
     Attributes
     ----------
     table
-        Ones where a gene is in a lane: genes by lanes, flat.
+        Ones where a gene is in a lane: groups by genes by the lanes of a group, flat.
     factors
         The weight of each lane; 0 for lanes that fill up a group.
     columns
@@ -81,7 +81,8 @@ def lane_weights(weights: tuple[Vector, Vector, Vector]) -> LaneWeights | None:
     factors[: int(shared.sum())] = found[shared, 1]
     sums[: int(shared.sum())] = found[shared, 0].astype(np.int64)
     rest_starts = np.concatenate([[0], np.cumsum(~in_lane)])[starts]
-    return LaneWeights(table.ravel(), factors, sums, (rest_starts, columns[~in_lane], values[~in_lane]))
+    grouped = table.reshape(genes, -1, LANES).swapaxes(0, 1)
+    return LaneWeights(grouped.ravel(), factors, sums, (rest_starts, columns[~in_lane], values[~in_lane]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,7 @@ class LogScaledLaneSums:
         product = np.zeros((rows.shape[0], self.width))
         lanes = self.weights
         kind = np.uint16 if rows.shape[1] < MANY_GENES else np.uint32
-        counted = np.zeros(SMALL_COUNTS * len(lanes.factors), dtype=kind)
+        counted = np.zeros(SMALL_COUNTS * LANES, dtype=kind)
         parts = (lanes.table, lanes.factors, lanes.columns)
         if multiply_in_lanes(counts, indices, indptr, self.target_sum, parts, lanes.rest, counted, product):
             require_counts(rows)
@@ -130,8 +131,7 @@ def multiply_in_lanes(
     """Add log1p(count * target_sum / total of the row), in float32, times weights to a product; whether a value was below zero."""
     table, factors, sums = lanes
     starts, columns, weights = rest
-    width = np.uint64(len(factors))
-    in_lanes = np.empty(len(factors))
+    in_lanes = np.empty(LANES)
     logarithms = np.empty(SMALL_COUNTS)
     for row in range(len(indptr) - 1):
         first, last = indptr[row], indptr[row + 1]
@@ -141,34 +141,57 @@ def multiply_in_lanes(
         factor = target_sum / total if total > 0 else 0.0
         for count in range(SMALL_COUNTS):
             logarithms[count] = np.float64(np.float32(math.log1p(count * factor)))
-        in_lanes[:] = 0.0
-        largest = 0
         for place in range(first, last):
             gene = np.uint32(indices[place])
+            start, stop = starts[gene], starts[gene + np.uint32(1)]
+            if start == stop:
+                continue
             count = np.uint32(values[place])
-            small = count < SMALL_COUNTS
-            x = logarithms[count] if small else np.float64(np.float32(math.log1p(count * factor)))
-            if small:
-                largest = max(largest, np.int64(count))
-                add_lanes(table, np.uint64(gene) * width, counted, np.uint64(count) * width, width)
-            else:
-                for lane in range(len(factors)):
-                    in_lanes[lane] += x * table[np.uint64(gene) * width + np.uint64(lane)]
-            for entry in range(starts[gene], starts[gene + np.uint32(1)]):
+            x = logarithms[count] if count < SMALL_COUNTS else np.float64(np.float32(math.log1p(count * factor)))
+            for entry in range(start, stop):
                 product[row, columns[entry]] += x * weights[entry]
-        for count in range(1, largest + 1):
-            for lane in range(len(factors)):
-                in_lanes[lane] += logarithms[count] * counted[np.uint64(count) * width + np.uint64(lane)]
-        counted[: (largest + 1) * len(factors)] = 0
-        for lane in range(len(factors)):
-            product[row, sums[lane]] += in_lanes[lane] * factors[lane]
+        for group in range(len(factors) // LANES):
+            in_lanes[:] = 0.0
+            begin = group * (len(starts) - 1) * LANES
+            add_lanes(values, indices, first, last, table[begin:], logarithms, factor, counted, in_lanes)
+            for lane in range(LANES):
+                product[row, sums[group * LANES + lane]] += in_lanes[lane] * factors[group * LANES + lane]
     return False
 
 
 @jit
-def add_lanes(table: Vector, begin: int, counted: Vector, target: int, width: int) -> None:
-    """Add one row of zeros and ones to the numbers of a count, group by group: the inner loop has a fixed length and becomes two additions."""
-    for group in range(np.uint64(0), np.uint64(width), np.uint64(LANES)):
-        here, there = begin + group, target + group
-        for lane in range(np.uint64(LANES)):
-            counted[there + lane] += table[here + lane]
+def add_lanes(
+    values: Vector,
+    indices: Vector,
+    first: int,
+    last: int,
+    table: Vector,
+    logarithms: Vector,
+    factor: float,
+    counted: Vector,
+    in_lanes: Vector,
+) -> None:
+    """Add the logarithms of one row to the lanes of one group.
+
+    Lanes are numbered by constants, and positions are unsigned: the loops over them become a few instructions.
+    """
+    lanes = np.uint64(LANES)
+    largest = np.uint64(0)
+    for place in range(first, last):
+        count = np.uint64(np.uint32(values[place]))
+        here = np.uint64(np.uint32(indices[place])) * lanes
+        if count < np.uint64(SMALL_COUNTS):
+            largest = max(largest, count)
+            there = count * lanes
+            for lane in range(lanes):
+                counted[there + lane] += table[here + lane]
+        else:
+            x = np.float64(np.float32(math.log1p(count * factor)))
+            for lane in range(lanes):
+                in_lanes[lane] += x * table[here + lane]
+    for count in range(np.uint64(1), largest + np.uint64(1)):
+        x = logarithms[count]
+        there = count * lanes
+        for lane in range(lanes):
+            in_lanes[lane] += x * counted[there + lane]
+            counted[there + lane] = 0

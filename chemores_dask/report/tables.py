@@ -18,7 +18,7 @@ from chemores_dask.report.table_words import P_ENDINGS, PATIENTS, headings, p_no
 ROWS = 20
 KNOWN_KEYS = ("step", "variables", "select", "sort", "descending", "rows", "caption")
 NUMBER = {"class": "number"}
-UNSHOWN = {"cell", "edge", "offset"}
+UNSHOWN = {"cell", "edge", "offset", "member"}
 """Dimensions along which nobody reads a table, unless asked for."""
 
 UNITLESS = ("", "1")

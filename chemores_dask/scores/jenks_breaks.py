@@ -9,7 +9,7 @@ import xarray as xr
 
 from chemores_dask.aliases import Seed, Vector
 from chemores_dask.checks import check_whole
-from chemores_dask.kernels.dyadic_bins import ValueBins, coarser
+from chemores_dask.kernels.dyadic_bins import ValueBins, even_bins
 from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.scores.break_choice import (
     NaturalClasses,
@@ -53,8 +53,8 @@ RESULT = declare(
     Variable("jenks_threshold_quantile", (), "f", doc="share of these cells below the threshold"),
     Variable("jenks_cells", (), "i", unit="cells"),
     Variable("jenks_bin_cells", ("bin",), "i", unit="cells", doc="histogram of the score, for pictures"),
-    Variable("jenks_bin_lowest", ("bin",), "f", unit=SCORE, doc="least score in the bin"),
-    Variable("jenks_bin_highest", ("bin",), "f", unit=SCORE, doc="largest score in the bin"),
+    Variable("jenks_bin_start", ("bin",), "f", unit=SCORE),
+    Variable("jenks_bin_width", (), "f", unit=SCORE),
     Variable("jenks_patients", (), "i", unit="patients", doc="that are resampled", optional=True),
     Variable("jenks_threshold_lower", (), "f", unit=SCORE, doc="2.5 % of the resamples lie below", optional=True),
     Variable("jenks_threshold_upper", (), "f", unit=SCORE, doc="2.5 % of the resamples lie above", optional=True),
@@ -104,7 +104,8 @@ def jenks_breaks(
     ``jenks_breaks``. The chosen ones: ``jenks_classes``, ``jenks_chosen_breaks`` and ``jenks_chosen_break_depth`` (break),
     ``jenks_threshold`` (a score), ``jenks_threshold_zscore`` and ``jenks_threshold_quantile`` (the same cut, for a transfer on these
     scales). With ``patient``: ``jenks_patients``, ``jenks_threshold_lower`` and ``_upper`` (95 %, quantiles of the resamples),
-    ``jenks_same_classes_share``, and over ``repeat`` ``jenks_resampled_threshold``, ``jenks_resampled_classes``. Over ``bin`` a histogram.
+    ``jenks_same_classes_share``, and over ``repeat`` ``jenks_resampled_threshold``, ``jenks_resampled_classes``. Over ``bin`` a histogram
+    (``jenks_bin_cells``, ``jenks_bin_start``) of the width ``jenks_bin_width``.
 
     Raises
     ------
@@ -145,7 +146,7 @@ def jenks_breaks(
     bins = counted.pooled
     found = natural_classes(bins, classes=classes)
     chosen = _choice(found)
-    picture = coarser(bins, most=PICTURE_BINS)
+    starts, numbers, width = even_bins(bins, most=PICTURE_BINS)
     values: dict[str, object] = {
         "jenks_within_share": 1.0 - found.goodness,
         "jenks_goodness_of_fit": found.goodness,
@@ -158,9 +159,9 @@ def jenks_breaks(
         "jenks_threshold_zscore": standard_scores(bins, chosen.threshold),
         "jenks_threshold_quantile": share_below(bins, chosen.threshold),
         "jenks_cells": counted.cells,
-        "jenks_bin_cells": np.round(picture.counts).astype(np.int64),
-        "jenks_bin_lowest": picture.lowest,
-        "jenks_bin_highest": picture.highest,
+        "jenks_bin_cells": np.round(numbers).astype(np.int64),
+        "jenks_bin_start": starts,
+        "jenks_bin_width": width,
     }
     if patient is not None:
         values |= _resampled(counted, chosen, classes=classes, repeats=repeats, seed=seed)

@@ -18,11 +18,12 @@ STEMNESS = (
 RESISTANCE = ("KCNMA1", "KIF21A", "MIR181A1HG", "RPS27", "PDPN", "ADIRF", "PRELP", "PHEX", "COL9A2")
 S_PHASE = (
     "MCM5", "PCNA", "TYMS", "FEN1", "MCM2", "MCM4", "RRM1", "UNG", "GINS2", "MCM6", "CDCA7", "DTL", "PRIM1", "UHRF1", "HELLS",
-    "RFC2", "NASP", "GMNN", "WDR76", "SLBP",
+    "RFC2", "NASP", "GMNN", "WDR76", "SLBP", "CDC6", "CDC45", "RRM2", "EXO1", "RAD51", "TIPIN",
 )  # fmt: skip
 G2M_PHASE = (
     "HMGB2", "CDK1", "NUSAP1", "UBE2C", "BIRC5", "TPX2", "TOP2A", "NDC80", "CKS2", "NUF2", "CKS1B", "MKI67", "TMPO", "CENPF",
-    "TACC3", "SMC4", "CCNB2", "AURKB", "BUB1", "KIF11",
+    "TACC3", "SMC4", "CCNB2", "AURKB", "BUB1", "KIF11", "ANLN", "AURKA", "CDC20", "CENPE", "HMMR", "KIF23", "NEK2", "PSRC1", "TTK",
+    "TUBB4B",
 )  # fmt: skip
 MITOCHONDRIAL = (
     "MT-ND1", "MT-ND2", "MT-CO1", "MT-CO2", "MT-ATP8", "MT-ATP6", "MT-CO3", "MT-ND3", "MT-ND4L", "MT-ND4", "MT-ND5", "MT-ND6",

@@ -32,7 +32,7 @@ from chemores_dask.stream import compute, map_rows, reduce_rows
 from chemores_dask.stream.selection import select_columns
 from chemores_dask.stream.staging import stage_rows
 
-ALGORITHM_REVISION = 2
+ALGORITHM_REVISION = 3
 
 RESULT = declare(
     Variable(

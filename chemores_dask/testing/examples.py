@@ -26,6 +26,7 @@ from chemores_dask.cohort.response.response_groups import response_groups
 from chemores_dask.cohort.response.response_scan import response_scan
 from chemores_dask.gene_sets import GeneSet, GeneSets
 from chemores_dask.graph.cluster_stability import cluster_stability
+from chemores_dask.graph.covariate_dependence import covariate_dependence
 from chemores_dask.graph.diffusion_map import diffusion_map
 from chemores_dask.graph.harmony import harmony
 from chemores_dask.graph.label_transfer import TransferOptions, label_transfer
@@ -135,7 +136,7 @@ def make_result_noun(name: str) -> xr.Dataset:
     """The result that an analysis of results takes."""
     if name == "pca_of_products":
         return tiny_products(tiny_cells())
-    if name == "harmony":
+    if name in {"harmony", "covariate_dependence"}:
         return tiny_batches()
     if name in {"neighbors", "label_transfer"}:
         return xr.Dataset({"pca_scores": tiny_embedding()})
@@ -268,6 +269,12 @@ EXAMPLES = (
         ON_RESULT,
         lambda graph: cluster_stability(graph, repeats=3, seed=3),
         0.0,
+    ),
+    Example(
+        "covariate_dependence",
+        covariate_dependence,
+        ON_RESULT,
+        lambda cells: covariate_dependence(cells, covariates=["batch", "stage"]),
     ),
     Example(
         "diffusion_map",

@@ -85,7 +85,7 @@ def plain_parameters(arguments: Mapping[str, object]) -> dict[str, object]:
 
     Returns
     -------
-    Plain values by name; references as ``"@step.variable"``, numbers that are not finite as text.
+    Plain values by name; references as ``"@step.variable"`` or ``"@step"``, numbers that are not finite as text.
     """
     return {name: _plain(value) for name, value in arguments.items()}
 
@@ -120,8 +120,12 @@ def _plain(value: object) -> object:
 
 
 def _convert(value: object, hint: object, place: str, gene_sets: GeneSets) -> object:
-    if isinstance(value, Reference) or hint is None:
+    if isinstance(value, Reference):
+        return _referred(value, hint, place)
+    if hint is None:
         return value
+    if hint is xr.Dataset:
+        _refuse(place, 'a reference to a result such as "@step"', value)
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         return _convert_union(value, typing.get_args(hint), place, gene_sets)
@@ -143,9 +147,19 @@ def _convert(value: object, hint: object, place: str, gene_sets: GeneSets) -> ob
     return tuple(value) if isinstance(value, list) else value
 
 
+def _referred(reference: Reference, hint: object, place: str) -> Reference:
+    """Hold a reference to a whole result, or to a variable of it, against what the parameter takes."""
+    kinds = (hint, *typing.get_args(hint))
+    if not reference.variable and xr.Dataset not in kinds:
+        _refuse(place, 'a reference to a variable such as "@step.variable"', f"@{reference}")
+    if reference.variable and hint is xr.Dataset:
+        _refuse(place, 'a reference to a whole result such as "@step"', f"@{reference}")
+    return reference
+
+
 def _convert_union(value: object, options: tuple[object, ...], place: str, gene_sets: GeneSets) -> object:
     reasons = []
-    sayable = [option for option in options if option is not type(None) and option not in ARRAYS]
+    sayable = [option for option in options if option not in (type(None), xr.Dataset, *ARRAYS)]
     for option in sayable or options[:1]:
         try:
             return _convert(value, option, place, gene_sets)

@@ -39,6 +39,7 @@ from chemores_dask.cohort.response.response_groups import response_groups
 from chemores_dask.cohort.response.response_scan import response_scan
 from chemores_dask.errors import PipelineFileError, UnknownStepError
 from chemores_dask.graph.cluster_stability import cluster_stability
+from chemores_dask.graph.covariate_dependence import covariate_dependence
 from chemores_dask.graph.diffusion_map import diffusion_map
 from chemores_dask.graph.harmony import harmony
 from chemores_dask.graph.label_transfer import label_transfer
@@ -129,6 +130,7 @@ class CatalogueEntry:
 
 
 SCORE_HIGH = ("patient_score_high",)
+SETS = StatedTests("other", GENE, over="gene_set", correction="benjamini_hochberg")
 
 CATALOGUE: dict[str, CatalogueEntry] = {
     "quality": CatalogueEntry(quality, COUNTS, passes=1),
@@ -143,7 +145,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     "cell_cycle": CatalogueEntry(cell_cycle, COUNTS, passes=2),
     "jenks_breaks": CatalogueEntry(jenks_breaks, RESULT),
     "score_mixture": CatalogueEntry(score_mixture, RESULT),
-    "stemness": CatalogueEntry(stemness, COUNTS, ("patient",), passes=2),
+    "stemness": CatalogueEntry(stemness, COUNTS, ("patient",), passes=2, cutoffs=SCORE_HIGH),
     "score_states": CatalogueEntry(score_states, RESULT, cutoffs=("cell_state",)),
     "markers": CatalogueEntry(
         markers,
@@ -159,6 +161,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     "leiden": CatalogueEntry(leiden, RESULT),
     "cluster_stability": CatalogueEntry(cluster_stability, RESULT, aligned=("clusters",)),
     "umap": CatalogueEntry(umap, RESULT, aligned=("embedding",)),
+    "covariate_dependence": CatalogueEntry(covariate_dependence, RESULT),
     "diffusion_map": CatalogueEntry(diffusion_map, RESULT),
     "stemness_signatures": CatalogueEntry(stemness_signatures, RESULT),
     "pseudobulk": CatalogueEntry(pseudobulk, RESULT),
@@ -216,17 +219,17 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     ),
     "ranking_of": CatalogueEntry(ranking_of, RESULT),
     "gene_selection": CatalogueEntry(gene_selection, RESULT),
-    "prerank_enrichment": CatalogueEntry(prerank_enrichment, RESULT),
-    "camera_enrichment": CatalogueEntry(camera_enrichment, RESULT),
-    "over_representation": CatalogueEntry(over_representation, RESULT),
-    "regulon_direction": CatalogueEntry(regulon_direction, RESULT),
-    "enrichment_replication": CatalogueEntry(enrichment_replication, RESULT),
+    "prerank_enrichment": CatalogueEntry(prerank_enrichment, RESULT, tests=SETS),
+    "camera_enrichment": CatalogueEntry(camera_enrichment, RESULT, tests=SETS),
+    "over_representation": CatalogueEntry(over_representation, RESULT, tests=SETS),
+    "regulon_direction": CatalogueEntry(regulon_direction, RESULT, tests=SETS),
+    "enrichment_replication": CatalogueEntry(
+        enrichment_replication, RESULT, tests=StatedTests("other", GENE)
+    ),
     "response_groups": CatalogueEntry(
         response_groups, TABLE, ("score", "response", "depth"), tests=StatedTests("rank_sum")
     ),
-    "ordinal_regression": CatalogueEntry(
-        ordinal_regression, TABLE, ("response",), tests=StatedTests("model")
-    ),
+    "ordinal_regression": CatalogueEntry(ordinal_regression, TABLE, ("response",), tests=StatedTests("model")),
     "necrosis_association": CatalogueEntry(
         necrosis_association, TABLE, ("score", "necrosis"), tests=StatedTests("correlation")
     ),
@@ -234,7 +237,10 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         classifier_performance, TABLE, ("score", "response", "training", "against"), tests=StatedTests("rank_sum")
     ),
     "response_scan": CatalogueEntry(
-        response_scan, TABLE, ("expression", "response"), tests=StatedTests("rank_sum", over=GENE, correction="benjamini_hochberg")
+        response_scan,
+        TABLE,
+        ("expression", "response"),
+        tests=StatedTests("rank_sum", over=GENE, correction="benjamini_hochberg"),
     ),
 }
 
@@ -268,7 +274,7 @@ def find_analysis(name: str, *, step: str) -> CatalogueEntry:
 
 
 def check_variable(reference: Reference, step: Step, *, reader: str) -> None:
-    """Refuse a reference to a variable that the analysis of a step never gives.
+    """Refuse a reference to a variable that the analysis of a step never gives; one to the whole result is none.
 
     Raises
     ------
@@ -276,7 +282,7 @@ def check_variable(reference: Reference, step: Step, *, reader: str) -> None:
         Naming the variables closest to it.
     """
     variables = find_analysis(step.analysis, step=step.name).variables
-    if reference.variable not in variables:
+    if reference.variable and reference.variable not in variables:
         message = (
             f"{reader} must name a variable of the result of {step.name!r} ({step.analysis}). Got {reference.variable!r}; "
             f"it gives: {listed(variables)}.{close_names(reference.variable, variables)}"

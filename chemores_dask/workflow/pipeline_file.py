@@ -10,7 +10,7 @@
     [design]        batches, [[family]], [[signature]], [[outcome]]: what the audit cannot read off the steps
 
 ``from`` and a parameter that begins with ``@`` name a variable of a step (``"states.cell_state"``), or a column of the stored cells or of
-a view (``"cells.batch"``).
+a view (``"cells.batch"``). Where an analysis takes a whole result, the parameter is ``"@step"``.
 """
 
 from __future__ import annotations
@@ -197,18 +197,21 @@ def _values(table: TomlTable, column: str) -> tuple[str, ...]:
 def _step(table: TomlTable) -> Step:
     table.only("name", "analysis", "of", "join", "parameters")
     parameters = table.table("parameters")
-    values = {
-        key: read_reference(value[1:], table=parameters, key=key)
-        if isinstance(value, str) and value.startswith("@")
-        else value
-        for key, value in parameters.values.items()
-    }
+    values = {key: _value(value, table=parameters, key=key) for key, value in parameters.values.items()}
     joins = tuple(_join(joined) for joined in table.tables("join", named="as"))
     names = [join.name for join in joins]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         table.fail("join", expected="must give every column a name of its own", found=twice[0])
     return Step(_name(table), table.text("analysis"), table.text("of"), joins, values)
+
+
+def _value(value: object, *, table: TomlTable, key: str) -> object:
+    if not isinstance(value, str) or not value.startswith("@"):
+        return value
+    if NAME.fullmatch(value[1:]) is not None:
+        return Reference(value[1:])
+    return read_reference(value[1:], table=table, key=key)
 
 
 def _join(table: TomlTable) -> Join:
@@ -270,7 +273,8 @@ def _check_references(pipeline: Pipeline, top: TomlTable) -> None:
         if not (step.of.startswith(PATIENTS) and step.of != PATIENTS):
             check(step.of, [CELLS, *views, *steps, "patients/<cohort>"], reader=reader, key="of")
         for reference in references_of(step):
-            check(reference.step, [*steps, CELLS, *views], reader=reader, key=str(reference))
+            known = [*steps, CELLS, *views] if reference.variable else steps
+            check(reference.step, known, reader=reader, key=str(reference))
         for join in step.join:
             if join.select and join.reference.step not in steps:
                 message = (

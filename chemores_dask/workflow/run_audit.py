@@ -18,7 +18,6 @@ import xarray as xr
 
 from chemores_dask.aliases import StorePath
 from chemores_dask.auditor.design_audit import SEVERITIES, STATUSES, audit
-from chemores_dask.auditor.formula_columns import formula_variables
 from chemores_dask.auditor.study_design import (
     Material,
     PlannedContrast,
@@ -35,6 +34,7 @@ from chemores_dask.store.patients import open_patients
 from chemores_dask.workflow.planning import PlannedStep
 from chemores_dask.workflow.record import AuditAssociation, AuditCheck, AuditFinding, AuditRecord
 from chemores_dask.workflow.sample_table import sample_table
+from chemores_dask.workflow.step_contrasts import step_contrasts
 from chemores_dask.workflow.steps import CELLS, PATIENTS, Pipeline, Reference, references_of
 
 PATIENT = "patient"
@@ -169,6 +169,7 @@ def design_of_run(pipeline: Pipeline, tables: StoreTables, *, planned: Sequence[
     return StudyDesign(
         tables.samples,
         columns=reader.columns(),
+        contrasts=tuple(dict.fromkeys(found for each in planned for found in reader.contrasts(each))),
         tests=tuple(reader.tests()),
         families=tuple(PlannedFamily(family.name, family.correction) for family in pipeline.design.families),
         models=tuple(reader.models()),
@@ -197,11 +198,12 @@ class _Reader:
             stated = each.entry.tests
             if stated is None:
                 continue
+            compared = self.contrasts(each)
             yield PlannedTest(
                 each.step.name,
                 kind=stated.kind,
                 unit=stated.unit,
-                contrast=self.contrast(each),
+                contrast=compared[0] if len(compared) == 1 else None,
                 sizes=self.group_sizes(each),
                 tests=self.repeats(each, stated.over),
                 correction=stated.correction,
@@ -209,31 +211,18 @@ class _Reader:
                 descriptive=stated.descriptive,
             )
 
-    def contrast(self, each: PlannedStep) -> PlannedContrast | None:
-        """Two values of a column of the samples, if the step names them."""
-        given, samples = each.arguments, self.tables.samples
-        variable, first, second = given.get("stage"), given.get("before"), given.get("after")
-        if (
-            not all(isinstance(value, str) for value in (variable, first, second))
-            or variable not in samples
-            or first == second
-        ):
-            return None
+    def contrasts(self, each: PlannedStep) -> tuple[PlannedContrast, ...]:
+        """What a step compares; steps that test nothing, or describe only, compare nothing."""
         stated = each.entry.tests
-        return PlannedContrast(
-            str(variable),
-            str(first),
-            str(second),
-            paired=stated is not None and stated.paired,
-            formula=self.formula(each),
+        if stated is None or stated.descriptive or not {CELLS} <= set(each.roots):
+            return ()
+        return step_contrasts(
+            each.arguments,
+            self.tables.samples,
+            patient=self.columns().patient,
+            paired=stated.paired,
             where=tuple(self.restrictions(each)),
         )
-
-    def formula(self, each: PlannedStep) -> str:
-        """The formula of a step, if it is made of columns of the samples alone; joined ones are not known before the run."""
-        given = each.arguments.get("formula")
-        known = isinstance(given, str) and formula_variables(given) <= set(map(str, self.tables.samples.columns))
-        return str(given) if known else ""
 
     def restrictions(self, each: PlannedStep) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Samples that take part, by the views that a step rests on."""
@@ -335,11 +324,14 @@ class _Reader:
                 continue
             for reference in dict.fromkeys(self.upstream(each)):
                 source = self.steps[reference.step]
+                threshold = source.arguments.get("threshold")
+                if isinstance(threshold, Reference) and threshold.step in self.steps:
+                    source = self.steps[threshold.step]
                 yield SignatureUse(
                     f"{reference} in {each.step.name}",
                     test=self.material(*each.roots),
                     cutoff=self.material(*source.roots),
-                    cutoff_rule="blind",
+                    cutoff_rule="frozen" if isinstance(threshold, float) else "blind",
                 )
 
     def upstream(self, each: PlannedStep) -> Iterator[Reference]:

@@ -268,6 +268,8 @@ class _Run:
         for name, value in planned.arguments.items():
             if not isinstance(value, Reference):
                 arguments[name] = value
+            elif not value.variable:
+                arguments[name] = self.results[value.step]
             elif name in labeled:
                 aligned = name in planned.entry.aligned
                 arguments[name] = labeled_value(

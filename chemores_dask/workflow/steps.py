@@ -14,21 +14,21 @@ PATIENTS = "patients/"
 
 @dataclass(frozen=True)
 class Reference:
-    """A variable of the result of a step, or a column of the table of cells.
+    """A variable of the result of a step, a column of the table of cells, or a whole result.
 
     Attributes
     ----------
     step
         Name of the step; ``"cells"`` or the name of a view for a column.
     variable
-        Name of the variable or column.
+        Name of the variable or column; empty for the whole result.
     """
 
     step: str
-    variable: str
+    variable: str = ""
 
     def __str__(self) -> str:
-        return f"{self.step}.{self.variable}"
+        return f"{self.step}.{self.variable}" if self.variable else self.step
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Step:
     join
         Variables put beside the input.
     parameters
-        Plain values; :class:`Reference` where a value comes from another step.
+        Plain values; :class:`Reference` where a value, or a whole result, comes from another step.
     """
 
     name: str

@@ -80,7 +80,9 @@ def clean_design(*, batches: int = 2, rounds: int = 2, seed: int = 1) -> StudyDe
             ),
         ),
         depths=(
-            ScoredDepth("stemness", generator.normal(size=owners.size), generator.lognormal(8, 0.3, owners.size), owners),
+            ScoredDepth(
+                "stemness", generator.normal(size=owners.size), generator.lognormal(8, 0.3, owners.size), owners
+            ),
         ),
         outcomes=(ScoredOutcome("stemness", generator.normal(size=70), np.ones(70, dtype=bool)),),
     )

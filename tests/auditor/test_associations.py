@@ -37,7 +37,10 @@ def test_find_associations__equals_the_kernel_on_the_table_of_patients():
 
 def test_find_associations__leaves_out_what_cannot_be_counted():
     table = SAMPLES.assign(
-        age=np.linspace(1, 2, len(SAMPLES)), barcode=[f"B{n}" for n in range(len(SAMPLES))], center="one", day=pd.Timestamp(2024, 1, 1)
+        age=np.linspace(1, 2, len(SAMPLES)),
+        barcode=[f"B{n}" for n in range(len(SAMPLES))],
+        center="one",
+        day=pd.Timestamp(2024, 1, 1),
     )
     assert set(find_associations(StudyDesign(table)).variables) == {"stage", "batch", "subtype", "sex"}
 

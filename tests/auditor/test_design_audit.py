@@ -99,15 +99,15 @@ SEEDED = {
     "pairing_ignored": lambda: replace(DESIGN, contrasts=(PlannedContrast("stage", "diagnosis", "relapse"),)),
     "too_few_patients": lambda: few_pairs(1),
     "unattainable_p_value": lambda: few_pairs(5),
-    "aliased_design": lambda: replace(
-        DESIGN, contrasts=(replace(STAGES, formula="~ patient + subtype + stage"),)
-    ),
+    "aliased_design": lambda: replace(DESIGN, contrasts=(replace(STAGES, formula="~ patient + subtype + stage"),)),
     "aliased_contrast": moving_batches,
     "unshared_batch": lambda: with_samples(DESIGN, batch=SAMPLES["stage"].map({"diagnosis": "A", "relapse": "B"})),
     "uninformative_batch": lambda: with_samples(
         DESIGN, batch=np.where(SAMPLES["patient"].isin(TAL1_PATIENTS[:3]), "old", "new")
     ),
-    "associated_variables": lambda: with_samples(DESIGN, tissue=SAMPLES["stage"].map({"diagnosis": "marrow", "relapse": "blood"})),
+    "associated_variables": lambda: with_samples(
+        DESIGN, tissue=SAMPLES["stage"].map({"diagnosis": "marrow", "relapse": "blood"})
+    ),
     "few_events": lambda: replace(DESIGN, models=(PlannedModel("survival", patients=120, events=29, terms=3),)),
     "undeclared_family": lambda: replace(
         DESIGN, tests=tuple(replace(test, family="") for test in DESIGN.tests), families=()
@@ -120,16 +120,16 @@ SEEDED = {
     "scanned_cutoff": lambda: with_signature(DESIGN, cutoff=Material(NAMES), cutoff_rule="scanned"),
     "missing_genes": lambda: with_signature(DESIGN, measured=frozenset(GENES[:3])),
     "too_few_genes": lambda: with_signature(DESIGN, measured=frozenset(GENES[:1])),
-    "ribosomal_genes": lambda: with_signature(
-        DESIGN, genes=(*GENES, "RPS27"), measured=frozenset((*GENES, "RPS27"))
-    ),
+    "ribosomal_genes": lambda: with_signature(DESIGN, genes=(*GENES, "RPS27"), measured=frozenset((*GENES, "RPS27"))),
     "mangled_gene_names": lambda: with_signature(DESIGN, genes=(*GENES, "1-Mar")),
     "depth_correlation": deep_score,
     "missing_by_score": missing_by_score,
     "immortal_time": lambda: replace(
         DESIGN, models=(replace(DESIGN.models[0], origin="diagnosis", score_known="surgery"),)
     ),
-    "imbalanced_cells": lambda: with_samples(DESIGN, cells=np.where(np.arange(len(SAMPLES)) == 3, 20_000, SAMPLES["cells"])),
+    "imbalanced_cells": lambda: with_samples(
+        DESIGN, cells=np.where(np.arange(len(SAMPLES)) == 3, 20_000, SAMPLES["cells"])
+    ),
     "few_cells": lambda: with_samples(DESIGN, cells=np.where(np.arange(len(SAMPLES)) == 3, 4, SAMPLES["cells"])),
     "swapped_sample": swapped,
 }

@@ -29,9 +29,9 @@ def test_check_pairs__names_those_who_drop_out():
 
 def test_check_pairs__takes_a_patient_in_the_formula_for_pairing():
     assert outcome(replace(UNPAIRED, formula="~ patient + stage")).findings == ()
-    assert outcome(replace(UNPAIRED, formula="~ outpatient + stage"), SAMPLES.assign(outpatient="no")).findings[0].code == (
-        "pairing_ignored"
-    )
+    assert outcome(replace(UNPAIRED, formula="~ outpatient + stage"), SAMPLES.assign(outpatient="no")).findings[
+        0
+    ].code == ("pairing_ignored")
 
 
 def test_check_pairs__names_values_that_are_absent():

@@ -42,7 +42,9 @@ def test_study_design__refuses_tables_that_are_none(samples, match):
 
 
 def test_study_design__refuses_a_contrast_of_a_missing_column():
-    with pytest.raises(MissingVariableError, match=r"needs the columns stadium in the table of samples\. Present: sample"):
+    with pytest.raises(
+        MissingVariableError, match=r"needs the columns stadium in the table of samples\. Present: sample"
+    ):
         StudyDesign(SAMPLES, contrasts=(PlannedContrast("stadium", "diagnosis", "relapse"),))
     with pytest.raises(MissingVariableError, match=r"needs the columns arm"):
         StudyDesign(SAMPLES, contrasts=(replace(STAGES, where=(("arm", ("A",)),)),))

@@ -94,6 +94,9 @@ def test_run__dry_run_says_what_and_why_and_computes_nothing(chemores, store, sm
     capsys.readouterr()
     assert chemores("run", small, "--store", store, "--dry-run") == 0
     lines = capsys.readouterr().out.splitlines()
+    # The findings of the audit come first.
+    assert lines[0].startswith("Not looked at: ")
+    lines = lines[next(number for number, line in enumerate(lines) if line.startswith("step ")) :]
     assert [line.split()[:2] for line in lines[1:4]] == [["quality", "skip"], ["scores", "run"], ["states", "run"]]
     assert 'parameters changed: method "scanpy" -> "seurat"' in lines[2]
     assert lines[-1] == "2 of 3 steps would run."

@@ -47,6 +47,20 @@ def test_pseudobulk__takes_the_states_asked_for(cube):
     assert result["pseudobulk_used"].values.tolist() == [True, True, False]
 
 
+def test_pseudobulk__keeps_states_apart(cube):
+    result = pseudobulk(cube, by_state=True, minimum_cells=4)
+    check_result(RESULT, result)
+    assert result["sample"].values.tolist()[:3] == ["s1 stem_like", "s1 other", "s2 stem_like"]
+    assert result["state"].dims == ("sample",)
+    assert result["state"].values.tolist() == ["stem_like", "other"] * 3
+    assert result["patient"].values.tolist() == ["P1"] * 4 + ["P2"] * 2
+    np.testing.assert_array_equal(result["pseudobulk_count"], cube["cube_count_sum"].values.reshape(6, 4))
+    assert result["pseudobulk_used"].values.tolist() == [True] * 5 + [False]
+    only = pseudobulk(cube, by_state=True, states=["other"], minimum_cells=1)
+    assert only["sample"].values.tolist() == ["s1 other", "s2 other", "s3 other"]
+    xr.testing.assert_identical(pseudobulk(cube.chunk({"sample": 1, "gene": 2}), by_state=True, minimum_cells=4), result)
+
+
 def test_pseudobulk__does_not_depend_on_other_samples_or_chunks(cube):
     alone = pseudobulk(cube.isel(sample=[0]))
     np.testing.assert_array_equal(alone["pseudobulk_log_cpm"][0], pseudobulk(cube)["pseudobulk_log_cpm"][0])

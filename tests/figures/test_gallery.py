@@ -7,12 +7,17 @@ import re
 import numpy as np
 import pytest
 
+from chemores_dask.cohort.enrichment.enrichment_replication import enrichment_replication
 from chemores_dask.errors import ParameterError
 from chemores_dask.figures import gallery
 from chemores_dask.figures.claims_plot import claims_plot
-from chemores_dask.figures.gallery import FIGURES, check_figure, draw_figure
-from chemores_dask.scores.score_methods import SCORE_METHODS
+from chemores_dask.figures.gallery import FIGURES, SCORES, check_figure, draw_figure
+from chemores_dask.testing.enrichment_nouns import tiny_enrichment
+from tests.figures import composition_results as composition
+from tests.figures import examples_of_differential as differential
+from tests.figures import examples_of_response as response
 from tests.figures import examples_of_results as examples
+from tests.figures import examples_of_states
 from tests.figures.drawn import outside, overlaps, png_of, said
 
 LONG = "a-very-long-name-of-a-sample-" * 4
@@ -27,11 +32,27 @@ RESULTS = {
     "states": examples.states_result(),
     "cube": examples.cube_result(),
     "expansion": examples.composition_result(),
+    "changes": composition.changes_result(),
+    "beta_binomial": composition.beta_binomial_result(),
+    "propeller": composition.propeller_result(),
+    "dirichlet": composition.dirichlet_result(),
+    "pooled": composition.pooled_result(),
     "curves": examples.survival_result(),
     "test": examples.log_rank_result(),
     "model": examples.cox_model_result(),
     "scan": examples.scan_result(),
     "markers": examples.markers_result(),
+    "comparison": differential.differential_result(),
+    "comparisons": differential.differential_result(states=("stem_like", "other")),
+    "jenks": examples_of_states.jenks_result(),
+    "mixture": examples_of_states.mixture_result(),
+    "dependence": examples_of_states.dependence_result(),
+    "groups": response.groups_result(),
+    "classifier": response.performance_result(),
+    "necrosis": response.necrosis_result(),
+    "gsea": tiny_enrichment(),
+    "gsea_again": tiny_enrichment(22),
+    "replication": enrichment_replication(tiny_enrichment(), tiny_enrichment(22)),
 }
 ANALYSES = {name: str(result.attrs["analysis"]) for name, result in RESULTS.items()}
 TABLES = (
@@ -59,7 +80,21 @@ TABLES = (
         "stage": "stage",
         "order": ["diagnosis", "relapse"],
     },
+    {"kind": "score_threshold", "step": "jenks", "mixture": "mixture"},
+    {"kind": "ranked_scores", "step": "stemness", "states": "states", "by": "patient", "cube": "cube"},
+    {"kind": "covariate_strips", "step": "dependence"},
+    {"kind": "running_sum", "step": "gsea", "gene_sets": ["raised", "lowered"]},
+    {"kind": "enrichment_dots", "step": "gsea", "others": {"validation": "gsea_again"}, "sets": 4},
+    {"kind": "replication_scatter", "step": "replication", "first": "discovery"},
     {"kind": "composition_slopes", "step": "expansion"},
+    {
+        "kind": "composition_effects",
+        "step": "changes",
+        "beta_binomial": "beta_binomial",
+        "propeller": "propeller",
+        "dirichlet": "dirichlet",
+    },
+    {"kind": "pooled_points", "step": "pooled", "pair": "relapse vs diagnosis"},
     {"kind": "composition_bars", "step": "cube", "order": ["stage", "patient"]},
     {
         "kind": "survival_curves",
@@ -70,9 +105,17 @@ TABLES = (
         "time_label": "Months",
     },
     {"kind": "volcano", "step": "scan", "q": 0.1, "labels": 20},
+    {"kind": "differential_volcano", "step": "comparison", "q": 0.1, "labels": 20},
+    {"kind": "differential_volcano", "step": "comparisons", "state": "other"},
+    {"kind": "p_value_calibration", "step": "comparison", "cells": "markers", "group": "stem_like", "level": 0.01},
     {"kind": "forest", "step": "model", "labels": {"score": "score"}},
     {"kind": "cluster_stability_plot", "step": "stability"},
     {"kind": "marker_dots", "step": "markers", "genes": 4},
+    {"kind": "scores_by_group", "step": "groups", "labels": {"M1": "below 5 %"}, "title": "Stemness by response"},
+    {"kind": "roc_curve", "step": "classifier", "title": "Stemness finds M3"},
+    {"kind": "calibration_curve", "step": "classifier", "title": "Probability of M3"},
+    {"kind": "decision_curve", "step": "classifier", "title": "Treating by stemness"},
+    {"kind": "necrosis_scatter", "step": "necrosis", "labels": {"stemness": "stem-like"}, "title": "Necrosis"},
 )
 
 
@@ -93,7 +136,7 @@ def test_gallery__documents_every_figure_and_option():
     documented = gallery.__doc__
     for kind, entry in FIGURES.items():
         (line,) = [line for line in documented.splitlines() if re.match(rf"{kind}\s", line)]
-        line = line.replace("any score of cells", ", ".join(SCORE_METHODS))
+        line = line.replace("any score of cells", ", ".join(SCORES))
         assert all(analysis in line for analysis in entry.draws)
         assert all(option in line for option in entry.options)
 
@@ -108,6 +151,15 @@ def renamed_labels(values):
 
 
 HOSTILE = {
+    "few patients per response": lambda: FIGURES["scores_by_group"].function(response.few_patients_result()),
+    "six responses": lambda: FIGURES["scores_by_group"].function(response.many_groups_result()),
+    "long responses": lambda: FIGURES["scores_by_group"].function(
+        response.groups_result(), labels={"M1": LONG, "M2": LONG, "stemness": LONG}
+    ),
+    "parted classes": lambda: FIGURES["roc_curve"].function(response.separated_result()),
+    "no probabilities": lambda: FIGURES["calibration_curve"].function(response.separated_result()),
+    "no decision": lambda: FIGURES["decision_curve"].function(response.separated_result()),
+    "long score": lambda: FIGURES["necrosis_scatter"].function(response.necrosis_result(), labels={"stemness": LONG}),
     "forty samples": lambda: FIGURES["quality_violins"].function(examples.quality_result(40, 20)),
     "one sample": lambda: FIGURES["quality_violins"].function(examples.quality_result(1, 20)),
     "one cell": lambda: FIGURES["quality_violins"].function(examples.quality_result(1, 1)),
@@ -133,10 +185,29 @@ HOSTILE = {
         cox=renamed(examples.cox_model_result(), "term"),
     ),
     "six groups": lambda: FIGURES["survival_curves"].function(examples.survival_result(("a", "b", "c", "d", "e", "f"))),
+    "sixty bars beside ranks": lambda: FIGURES["ranked_scores"].function(
+        examples.score_result(60, 20), states=examples.states_result(60, 20)
+    ),
+    "long bars beside ranks": lambda: FIGURES["ranked_scores"].function(
+        examples_of_states.long_samples(), states=examples.states_result()
+    ),
+    "fifty components": lambda: FIGURES["covariate_strips"].function(examples_of_states.dependence_result(50)),
+    "long covariates": lambda: FIGURES["covariate_strips"].function(
+        renamed(examples_of_states.dependence_result(), "covariate")
+    ),
     "sixty clusters": lambda: FIGURES["cluster_stability_plot"].function(examples.stability_result(60)),
     "one cluster": lambda: FIGURES["cluster_stability_plot"].function(examples.stability_result(1)),
     "long clusters": lambda: FIGURES["cluster_stability_plot"].function(
         renamed(examples.stability_result(), "cluster", LONG[:60])
+    ),
+    "long genes of samples": lambda: FIGURES["differential_volcano"].function(
+        renamed(differential.differential_result(100), "gene")
+    ),
+    "no gene of samples": lambda: FIGURES["differential_volcano"].function(
+        differential.differential_result().isel(gene=[])
+    ),
+    "one gene of samples": lambda: FIGURES["p_value_calibration"].function(
+        differential.differential_result().isel(gene=[3])
     ),
     "long genes": lambda: FIGURES["volcano"].function(renamed(examples.scan_result(100), "gene")),
     "forty claims": lambda: claims_plot(renamed(examples.claims_result().isel(claim=[0, 1, 2, 3, 4] * 8), "claim")),

@@ -76,7 +76,7 @@ def test_score_violins__take_columns_and_order_from_the_cube():
     cube = cube_result()
     figure = score_violins(score_result(), cube=cube, stage="stage", states=states_result())
     assert [line.get_ydata()[0] for line in by_name(figure, "threshold")] == [0.55]
-    assert "threshold of the states" in said(figure)
+    assert "threshold of the states" in " ".join(said(figure).split())
     assert len(by_name(figure, "median")) == 6
     turned = score_violins(score_result(), cube=cube.isel(sample=slice(None, None, -1)), stage="stage")
     assert [text.get_text() for text in turned.axes[0].get_legend().get_texts()] == ["relapse", "diagnosis"]
@@ -86,7 +86,7 @@ def test_score_violins__moves_a_long_claim_into_the_note(scores):
     long = said(
         score_violins(scores.assign_coords(gene_set=["a_very_long_name_of_a_gene_set"]), stage="stage", order=["pre"])
     )
-    assert "Median higher at post in 2 of them" in long
+    assert "Median higher at post in 2 of them" in " ".join(long.split())
 
 
 def test_score_violins__leaves_missing_scores_out(scores):

@@ -12,7 +12,16 @@ from scipy import integrate, stats
 from scipy.special import betaln, expit, gammaln, psi
 
 from chemores_dask.kernels import beta_binomial as kernels
-from chemores_dask.kernels.beta_binomial import LOG_WEIGHTS, NODES, climb, digamma_rise, log_likelihood, log_rise, log_share, slopes
+from chemores_dask.kernels.beta_binomial import (
+    LOG_WEIGHTS,
+    NODES,
+    climb,
+    digamma_rise,
+    log_likelihood,
+    log_rise,
+    log_share,
+    slopes,
+)
 from chemores_dask.kernels.likelihood_ratio import FREE, WITHOUT_EFFECT, bounds_of
 from tests.published_counts import EXPANSION
 
@@ -35,7 +44,9 @@ def integrated(theta, found, total):
         for stage in range(2):
             mean = expit(theta[0] + theta[1] * (stage - 0.5) + sigma * u)
             up, down = size * mean, size * (1 - mean)
-            value *= np.exp(betaln(found[stage] + up, total[stage] - found[stage] + down) - betaln(up, down) + shift[stage])
+            value *= np.exp(
+                betaln(found[stage] + up, total[stage] - found[stage] + down) - betaln(up, down) + shift[stage]
+            )
         return value
 
     # Binomial coefficients keep the integrand within the range of floats.
@@ -47,7 +58,9 @@ def integrated(theta, found, total):
 @pytest.mark.parametrize("steps", [0.0, 1.0, 5.0, 700.0])
 def test_rises__equal_scipy(start, steps):
     cancellation = 1e-15 * abs(gammaln(start + steps))
-    assert log_rise(start, steps) == pytest.approx(gammaln(start + steps) - gammaln(start), rel=1e-11, abs=10 * cancellation)
+    assert log_rise(start, steps) == pytest.approx(
+        gammaln(start + steps) - gammaln(start), rel=1e-11, abs=10 * cancellation
+    )
     assert digamma_rise(start, steps) == pytest.approx(psi(start + steps) - psi(start), rel=1e-9, abs=1e-11)
 
 
@@ -68,7 +81,9 @@ def test_log_share__equals_scipy():
 def test_slopes__equal_differences():
     x, n, eta, size, by = 5.0, 626.0, -4.2, 80.0, 1e-5
     by_eta, by_size = slopes(x, n, eta, size)
-    assert by_eta == pytest.approx((log_share(x, n, eta + by, size) - log_share(x, n, eta - by, size)) / (2 * by), rel=1e-6)
+    assert by_eta == pytest.approx(
+        (log_share(x, n, eta + by, size) - log_share(x, n, eta - by, size)) / (2 * by), rel=1e-6
+    )
     moved = [log_share(x, n, eta, size * np.exp(side * by)) for side in (1, -1)]
     assert by_size == pytest.approx((moved[0] - moved[1]) / (2 * by), rel=1e-5)
 

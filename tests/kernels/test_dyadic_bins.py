@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chemores_dask.kernels.dyadic_bins import ValueBins, bin_groups, coarser, merge_bins, pool_bins
+from chemores_dask.kernels.dyadic_bins import ValueBins, bin_groups, coarser, even_bins, merge_bins, pool_bins
 
 FIELDS = ("groups", "bins", "counts", "lowest", "highest")
 
@@ -117,3 +117,13 @@ def test_value_bins__are_stretched_from_0_to_1():
     assert pool_bins(bin_groups(values, none(values), most=16)).stretched.tolist() == [0.0, 0.5, 1.0]
     assert pool_bins(bin_groups(np.full(3, 2.0), none(values), most=16)).stretched.tolist() == [0.0]
     assert len(ValueBins(np.empty(0), np.empty(0), np.empty(0)).stretched) == 0
+
+
+def test_even_bins__are_a_histogram():
+    values = np.concatenate([np.random.default_rng(2).normal(size=500), [30.0]])
+    starts, counts, width = even_bins(pool_bins(bin_groups(values, none(values), most=4096)), most=64)
+    edges = np.append(starts, starts[-1] + width)
+    np.testing.assert_array_equal(counts, np.histogram(values, bins=edges)[0])
+    assert 0 in counts
+    starts, counts, _ = even_bins(pool_bins(bin_groups(np.full(3, 2.5), none(range(3)), most=8)), most=8)
+    assert (starts.tolist(), counts.tolist()) == ([2.5], [3.0])

@@ -6,7 +6,17 @@ from dataclasses import replace
 
 import xarray as xr
 
-from chemores_dask.workflow.record import Bill, ClaimOutcome, RunRecord, Section, StepRecord
+from chemores_dask.workflow.record import (
+    AuditAssociation,
+    AuditCheck,
+    AuditFinding,
+    AuditRecord,
+    Bill,
+    ClaimOutcome,
+    RunRecord,
+    Section,
+    StepRecord,
+)
 from tests.figures import examples_of_results as examples
 
 SURVIVAL_TEXT = "Patients whose relapse samples score high live shorter.\n\nThe score was cut at its median before survival was looked at."
@@ -103,6 +113,37 @@ def example_sections() -> tuple[Section, ...]:
     )
 
 
+def example_audit() -> AuditRecord:
+    return AuditRecord(
+        findings=(
+            AuditFinding(
+                "unshared_batch", "error", "stage and batch", "No batch holds both stages.", "Compare within a batch."
+            ),
+            AuditFinding(
+                "few_cells", "warning", "P03_relapse", "1 sample of 6 has fewer than 10 cells.", "Leave it out."
+            ),
+            AuditFinding(
+                "descriptive_cells",
+                "note",
+                "markers",
+                "P values take cells as their n.",
+                "Quote them never as evidence.",
+            ),
+        ),
+        checks=(
+            AuditCheck("confounding", "found", "1 comparison against batch"),
+            AuditCheck("cells of samples", "found", "6 samples with 3 to 700 cells"),
+            AuditCheck("replicates", "clean", "the unit of 1 test: expansion (patient)"),
+            AuditCheck("depth", "not_applicable", "no scores stand beside total counts"),
+        ),
+        associations=(
+            AuditAssociation("stage", "batch", 1.0, 6, "samples"),
+            AuditAssociation("stage", "subtype", 0.0, 6, "samples"),
+            AuditAssociation("batch", "subtype", None, 3, "patients"),
+        ),
+    )
+
+
 def example_record() -> RunRecord:
     results = example_results()
     analyses = {name: str(result.attrs["analysis"]) for name, result in results.items()}
@@ -161,4 +202,5 @@ def example_record() -> RunRecord:
         claims=claims,
         sections=example_sections(),
         bill=replace(bill, passes=8.0, seconds=200.0),
+        audit=example_audit(),
     )

@@ -63,7 +63,7 @@ def test_write_report__says_how_good_approximations_are(report):
 
 def test_write_report__holds_all_figures_and_they_decode(report):
     page = read_page(report)
-    wanted = 1 + sum(len(section.figures) for section in example_record().sections)
+    wanted = 2 + sum(len(section.figures) for section in example_record().sections)
     assert len(page.images()) == wanted
     for image in page.images():
         assert min(imread(BytesIO(image), format="png").shape[:2]) > 100
@@ -74,7 +74,7 @@ def test_write_report__contents_lead_to_sections(report):
     page = read_page(report)
     targets = page.values("id")
     assert [link.removeprefix("#") for link in page.values("href")] == targets
-    assert len(set(targets)) == len(targets) == 5 + len(example_record().sections)
+    assert len(set(targets)) == len(targets) == 6 + len(example_record().sections)
 
 
 def test_write_report__says_what_a_reader_needs(report):
@@ -199,7 +199,7 @@ def test_write_report__takes_a_run_of_nothing(tmp_path):
 def test_write_report__draws_lazy_results(tmp_path):
     results = {name: result.chunk() for name, result in example_results().items()}
     page = read_page(write_report(example_record(), results, path=tmp_path / "report.html"))
-    assert len(page.images()) == 14
+    assert len(page.images()) == 15
 
 
 def test_write_report__shows_claims_without_a_value(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import anndata
 import dask.array as da
 import numpy as np
@@ -9,11 +11,13 @@ import pandas as pd
 import pytest
 import scanpy
 import scipy.sparse as sp
+import xarray as xr
 
-from chemores_dask.errors import GeneMismatchError, InputError, MissingGenesWarning, ParameterError
+from chemores_dask.errors import CountsError, GeneMismatchError, InputError, MissingGenesWarning, ParameterError
 from chemores_dask.gene_sets import GeneSet, GeneSets
 from chemores_dask.scores.control_genes import ControlGenes
 from chemores_dask.scores.module_score import module_score
+from chemores_dask.single_cell.normalize import log_normalize
 from chemores_dask.stream import as_rows
 
 CELLS, GENES = 120, 600
@@ -219,3 +223,67 @@ def test_module_score__needs_more_than_one_gene():
         module_score(
             two, GeneSets.from_mapping({"set": ["A", "B"]}), method="scanpy", seed=0, controls=ControlGenes(bins=2)
         )
+
+
+def patients_like(cells):
+    coordinates = {"patient": cells.obs_names.to_numpy(), "gene": cells.var_names.to_numpy()}
+    return xr.Dataset({"expression": (("patient", "gene"), cells.X.toarray())}, coordinates)
+
+
+@pytest.mark.parametrize("method", ["seurat", "scanpy"])
+def test_module_score__of_means_that_are_given_takes_no_pass_for_them(cells, gene_sets, method):
+    expected = scores_of(cells, gene_sets, method=method, seed=5)
+    means = xr.DataArray(np.asarray(cells.X.mean(axis=0)).ravel(), dims="gene", coords={"gene": cells.var_names})
+    with mock.patch("chemores_dask.scores.module_score.compute", side_effect=AssertionError):
+        result = module_score(cells, gene_sets, method=method, seed=5, gene_mean=means[::-1])
+    np.testing.assert_allclose(result["cell_score"], expected, atol=1e-13)
+    with pytest.raises(GeneMismatchError, match="1 of 600 have none: gene0"):
+        module_score(cells, gene_sets, method=method, seed=5, gene_mean=means[1:])
+    cells.X.data[3] = np.nan
+    broken = module_score(
+        cells, GeneSets.from_mapping({"all": cells.var_names[:400]}), method="scanpy", seed=5, gene_mean=means
+    )
+    with pytest.raises(InputError, match="must be finite"):
+        broken.compute()
+
+
+def test_module_score__of_many_sets_is_that_of_each(cells):
+    # Controls that many genes share are counted, not multiplied one by one; the numbers must not notice.
+    counts = cells.copy()
+    counts.X = sp.csr_matrix(np.random.default_rng(5).poisson(1.0, cells.shape).astype(np.int32))
+    normalized = log_normalize(counts)
+    kept = anndata.AnnData(normalized.X.compute(), obs=cells.obs, var=cells.var)
+    generator = np.random.default_rng(6)
+    many = GeneSets.from_mapping({f"set{i}": generator.choice(cells.var_names, 40, replace=False) for i in range(40)})
+    found = scores_of(normalized, many, method="seurat", seed=5)
+    np.testing.assert_allclose(found, scores_of(kept, many, method="seurat", seed=5), atol=1e-12)
+    alone = scores_of(normalized, GeneSets((many["set7"],)), method="seurat", seed=5)
+    np.testing.assert_allclose(found[:, 7], alone[:, 0], atol=1e-12)
+
+
+def test_module_score__reproduces_scores_of_raw_counts(gene_sets):
+    generator = np.random.default_rng(9)
+    counts = generator.poisson(generator.gamma(0.5, 200.0, GENES), (30, GENES)).astype(float)
+    names = {"patient": [f"P{i}" for i in range(30)], "gene": [f"gene{i}" for i in range(GENES)]}
+    patients = xr.Dataset({"counts": (("patient", "gene"), counts)}, names)
+    options = {"expression": "counts", "seed": 123}
+    result = module_score(patients, gene_sets, method="seurat_raw_counts", **options)
+    plain = module_score(patients, gene_sets, method="seurat", **options)["patient_score"].values
+    expected = (plain - plain.min(axis=0)) / (plain.max(axis=0) - plain.min(axis=0))
+    np.testing.assert_allclose(result["patient_score"], expected, atol=1e-12)
+    assert '"method": "seurat_raw_counts"' in result.attrs["parameters"]
+    with pytest.raises(CountsError, match="Counts must be whole numbers"):
+        module_score(np.log1p(patients), gene_sets, method="seurat_raw_counts", **options)
+    silent = patients * 0
+    assert not module_score(silent, gene_sets, method="seurat_raw_counts", **options)["patient_score"].any()
+
+
+def test_module_score__of_raw_counts_is_for_patients(cells, gene_sets):
+    with pytest.raises(InputError, match="is a reproduction for patients. Got cells"):
+        module_score(cells, gene_sets, method="seurat_raw_counts", seed=0)
+
+
+@pytest.mark.parametrize("method", ["seurat", "scanpy"])
+def test_module_score__of_patients_is_that_of_the_same_cells(cells, gene_sets, method):
+    result = module_score(patients_like(cells), gene_sets, method=method, seed=2)
+    np.testing.assert_allclose(result["patient_score"], scores_of(cells, gene_sets, method=method, seed=2), atol=1e-12)

@@ -60,7 +60,7 @@ def test_pca__has_no_correlations_without_covariates(cells):
 def test_pca__says_how_much_of_the_cycle_a_component_would_have_held(cells):
     plain = pca(cells, components=1)["pca_scores"].values[:, 0]
     regressed = pca(cells, components=1, regress=["cycle"])
-    assert abs(np.corrcoef(plain, cells.obs["cycle"])[0, 1]) > 0.8
+    assert abs(np.corrcoef(plain, cells.obs["cycle"])[0, 1]) > 0.7
     assert abs(float(regressed["pca_covariate_correlation"].max())) <= 1.0
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from chemores_dask.errors import ParameterError, PipelineFileError
 from chemores_dask.gene_sets import GeneSets
@@ -37,6 +38,8 @@ def analysis(
     scale: bool = False,
     limits: Limits = Limits(),
     names: Mapping[str, str] | None = None,
+    signatures: xr.Dataset | None = None,
+    other: xr.Dataset | xr.DataArray | None = None,
 ):
     pytest.fail("parameters are bound to an analysis before it is called, never by calling it")
 
@@ -85,6 +88,7 @@ def test_bind_parameters__turns_lists_into_tuples():
         ({"limits": {"leas": 3}}, "'limits' .* has no key 'leas'.*Did you mean least"),
         ({"limits": {"least": "3"}}, "key 'least', must be a whole number"),
         ({"limits": {"least": -1}}, "cannot be made into Limits. least must be at least 0"),
+        ({"genes": Reference("chosen")}, "'genes' .* must be a reference to a variable .* Got '@chosen'"),
     ],
 )
 def test_bind_parameters__names_the_mistake(given, expected):
@@ -95,6 +99,15 @@ def test_bind_parameters__names_the_mistake(given, expected):
 def test_bind_parameters__names_what_is_missing():
     with pytest.raises(PipelineFileError, match="'gene_sets' of step 'scores' is required by analysis"):
         bind(method="seurat")
+
+
+def test_bind_parameters__hands_on_whole_results_where_they_are_taken():
+    whole = Reference("found")
+    bound = bind(gene_sets=["other"], method="scanpy", signatures=whole, other=Reference("found", "t"))
+    assert bound["signatures"] is whole
+    assert bound["other"] == Reference("found", "t")
+    assert bind(gene_sets=["other"], method="scanpy", other=whole)["other"] is whole
+    assert plain_parameters(bound)["signatures"] == "@found"
 
 
 def test_plain_parameters__are_what_a_fingerprint_takes():

@@ -54,6 +54,36 @@ def test_run_pipeline__gives_what_the_functions_give(read, store, tmp_path):
     assert set(results["cube"]["state"].values) == {"other", "stem_like"}
 
 
+def test_run_pipeline__hands_on_whole_results(read, store, tmp_path, pipeline_text):
+    signatures = """
+[[step]]
+name = "signatures"
+analysis = "stemness_signatures"
+of = "cube"
+[step.parameters]
+state = "stem_like"
+folds = 2
+genes = 5
+limits = { minimum_cells = 1, minimum_detected = 0.0, minimum_log_fold_change = 0.0 }
+[[step]]
+name = "held_out"
+analysis = "stemness"
+of = "normalized"
+[step.parameters]
+signatures = "@signatures"
+method = "scanpy"
+minimum_share = 0.0
+"""
+    record = run(read(pipeline_text + signatures), store, tmp_path)
+    results = open_run_results(record, store)
+    steps = {step.name: step for step in record.steps}
+    assert steps["held_out"].parameters["signatures"] == "@signatures"
+    assert steps["held_out"].inputs["@signatures"] == steps["signatures"].fingerprint
+    assert results["held_out"]["cell_score"].sizes["cell"] == results["states"].sizes["cell"]
+    with pytest.raises(PipelineFileError, match="must name something that exists. Got 'kept'"):
+        read(pipeline_text + signatures.replace('"@signatures"', '"@kept"'))
+
+
 def test_run_pipeline__records_what_it_did(read, store, tmp_path):
     record = run(read(), store, tmp_path)
     assert [step.name for step in record.steps] == STEPS

@@ -40,7 +40,9 @@ RESULT = declare(
     Variable("beta_binomial_correlation", _STATE, "f", doc="of cells within a sample (0 if binomial)"),
     Variable("beta_binomial_cells", _STATE, "i", unit="cells", doc="in the state"),
     Variable("beta_binomial_patients", (), "i", unit="patients", doc="with cells at both stages"),
-    Variable("beta_binomial_minimum_p_value", (), "f", doc="smallest P that a test of signs can reach with so many patients"),
+    Variable(
+        "beta_binomial_minimum_p_value", (), "f", doc="smallest P that a test of signs can reach with so many patients"
+    ),
 )
 
 _COUNTED = ("beta_binomial_cells", "beta_binomial_patients", "beta_binomial_minimum_p_value")
@@ -60,7 +62,8 @@ def beta_binomial_composition(
     """Test for each state whether its share changes within patients, by a beta-binomial model of the cells.
 
     ``x ~ BetaBinomial(n, mu, rho)`` with ``logit mu = a + b z + sigma u``: ``z`` is -1/2 before and 1/2 after, ``u ~ N(0, 1)`` the
-    patient (a random intercept, integrated by adaptive Gauss-Hermite quadrature), ``rho`` the correlation of cells within a sample. ``b = 0``
+    patient (a random intercept, integrated by adaptive Gauss-Hermite quadrature), ``rho`` the correlation of cells within a sample.
+    ``b = 0``
     is tested by the likelihood ratio, divided by its mean over tables drawn from the model without an effect (Bartlett's correction,
     by parametric bootstrap): few patients make the plain ratio too large, as they make t wider than the normal distribution.
 
@@ -81,7 +84,8 @@ def beta_binomial_composition(
 
     Returns
     -------
-    Dataset over ``state``: ``beta_binomial_effect`` (log odds ratio within a patient) with profile limits, ``beta_binomial_likelihood_ratio``,
+    Dataset over ``state``: ``beta_binomial_effect`` (log odds ratio within a patient) with profile limits,
+    ``beta_binomial_likelihood_ratio``,
     ``beta_binomial_bartlett_factor``, ``beta_binomial_p_value``, ``beta_binomial_q_value``, shares of the typical patient (``u = 0``),
     ``beta_binomial_patient_spread`` and ``beta_binomial_correlation``. Numbers: ``beta_binomial_patients`` and
     ``beta_binomial_minimum_p_value``. A state without any cell has no values.

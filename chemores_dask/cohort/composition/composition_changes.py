@@ -98,7 +98,8 @@ def composition_changes(
     Returns
     -------
     Dataset over ``patient`` and ``state``: ``change_cells_before``, ``change_share_before`` and so on, ``change_logit_difference``. Over
-    ``state``: means, 95 % limits, P values of four tests with their q values (Benjamini-Hochberg over the states), ``change_patients_rising``,
+    ``state``: means, 95 % limits, P values of four tests with their q values (Benjamini-Hochberg over the states),
+    ``change_patients_rising``,
     ``change_patients_without`` (patients without a cell of it at a stage), ``change_log_odds_trusted``. Over ``state`` and ``left_out``,
     and ``state`` and ``reference``: mean changes with their paired t; ``change_references_agreeing`` counts the references towards which
     the mean has the sign of the log odds. Numbers: ``change_patients`` and ``change_minimum_p_value = 2 / 2^n``. A state without cells in
@@ -211,7 +212,9 @@ def _others(pairs: PairedStates, found: Vector, mean: Vector) -> dict[str, objec
             values["ratio_difference"][state, other] = ratio.mean()
             values["ratio_t_p_value"][state, other] = paired_t_test(ratio)[1]
             if usable.any() and found.sum() > 2:
-                odds = [log_odds(cells[usable, state], whole[usable, 0]) for cells, whole in zip(sides, rest, strict=True)]
+                odds = [
+                    log_odds(cells[usable, state], whole[usable, 0]) for cells, whole in zip(sides, rest, strict=True)
+                ]
                 values["without_logit_difference"][state, other] = (odds[1] - odds[0]).mean()
                 values["without_t_p_value"][state, other] = paired_t_test(odds[1] - odds[0])[1]
     agreeing = (np.sign(values["ratio_difference"]) == np.sign(mean)[:, None]).sum(axis=1)

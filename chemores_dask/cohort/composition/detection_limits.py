@@ -30,7 +30,9 @@ def _variables(prefix: str, dims: tuple[str, str]) -> list[Variable]:
         Variable(f"{prefix}_found", dims, "i", flags=FOUND),
         Variable(f"{prefix}_share", dims, "f", doc="not a number without cells; read 0 as not detected"),
         Variable(f"{prefix}_share_lower", dims, "f", doc="lower 95 % limit (Clopper-Pearson)"),
-        Variable(f"{prefix}_share_upper", dims, "f", doc="upper 95 % limit; if none was found, what may have been missed"),
+        Variable(
+            f"{prefix}_share_upper", dims, "f", doc="upper 95 % limit; if none was found, what may have been missed"
+        ),
         Variable(f"{prefix}_class", dims, "i", flags=CLASSES, doc="by the cuts; cannot tell where the limits span one"),
         Variable(f"{prefix}_total", dims[:1], "i", unit="cells", doc="in any state"),
         Variable(f"{prefix}_sensitivity", dims[:1], "f", doc="least share of which a cell is found with 95 % chance"),
@@ -76,7 +78,8 @@ def detection_limits(
     -------
     Dataset over ``sample``, ``patient`` and ``state``: ``detection_cells``, ``detection_found`` (not detected, detected, no cells),
     ``detection_share`` with limits, ``detection_class``; over ``sample`` ``detection_total`` and ``detection_sensitivity``; the same over
-    ``patient`` as ``detection_patient_cells`` and so on; ``detection_patients``, and ``detection_class_patients`` over ``state`` and ``class``.
+    ``patient`` as ``detection_patient_cells`` and so on; ``detection_patients``, and ``detection_class_patients`` over ``state`` and
+    ``class``.
 
     Raises
     ------
@@ -96,7 +99,11 @@ def detection_limits(
     Clopper CJ, Pearson ES (1934). The use of confidence or fiducial limits. Biometrika 26:404-413.
     """
     low, high = _checked_cuts(cuts)
-    table = _at(read_states(cube, labels=(patient, stage) if at is not None else (patient,), caller="detection_limits"), stage, at)
+    table = _at(
+        read_states(cube, labels=(patient, stage) if at is not None else (patient,), caller="detection_limits"),
+        stage,
+        at,
+    )
     owner = table.samples[patient]
     patients = list(dict.fromkeys(owner))
     rows = [patients.index(name) for name in owner]
@@ -136,10 +143,14 @@ def _at(table: StateTable, stage: str, at: str | None) -> StateTable:
     chosen = np.ones(len(table.cells), dtype=bool) if at is None else (table.samples[stage] == at).to_numpy()
     if not chosen.any():
         present = listed(sorted(set(table.samples[stage]))) if at is not None else "no samples"
-        message = f"The parameter 'at' of detection_limits must be a value of {stage!r}. Got {at!r}; present: {present}."
+        message = (
+            f"The parameter 'at' of detection_limits must be a value of {stage!r}. Got {at!r}; present: {present}."
+        )
         raise InputError(message)
     if not table.cells[chosen].any():
-        message = "detection_limits needs cells. None of the samples has any; pass a cohort cube of cells that were kept."
+        message = (
+            "detection_limits needs cells. None of the samples has any; pass a cohort cube of cells that were kept."
+        )
         raise InputError(message)
     samples: pd.DataFrame = table.samples[chosen]
     return StateTable(table.cells[chosen], table.states, samples)
@@ -150,7 +161,9 @@ def _limits(prefix: str, cells: Matrix, low: float, high: float) -> dict[str, Ve
     some = total > 0
     share, lower, upper = (np.full(cells.shape, np.nan) for _ in range(3))
     share[some] = cells[some] / total[some, None]
-    lower[some], upper[some] = binomial_limits(cells[some], np.broadcast_to(total[some, None], cells[some].shape), level=LEVEL)
+    lower[some], upper[some] = binomial_limits(
+        cells[some], np.broadcast_to(total[some, None], cells[some].shape), level=LEVEL
+    )
     classes = np.full(cells.shape, CANNOT_TELL)
     for number, within in enumerate((upper < low, (lower >= low) & (upper <= high), lower > high)):
         classes[within] = number

@@ -37,15 +37,21 @@ PRESENT = 0.95
 
 _PLACE = ("reference", "state")
 RESULT = declare(
-    Variable("dirichlet_inclusion", _PLACE, "f", doc="posterior probability that the state changes against the reference"),
+    Variable(
+        "dirichlet_inclusion", _PLACE, "f", doc="posterior probability that the state changes against the reference"
+    ),
     Variable("dirichlet_inclusion_error", _PLACE, "f", doc="Monte Carlo standard error of that probability"),
     Variable("dirichlet_effect", _PLACE, "f", unit="log ratio to the reference", doc="posterior mean if there is one"),
     Variable("dirichlet_effect_lower", _PLACE, "f", unit="log ratio to the reference", doc="2.5 % of the posterior"),
     Variable("dirichlet_effect_upper", _PLACE, "f", unit="log ratio to the reference", doc="97.5 % of the posterior"),
-    Variable("dirichlet_credible", _PLACE, "b", doc="among the effects with an expected false discovery rate below fdr"),
+    Variable(
+        "dirichlet_credible", _PLACE, "b", doc="among the effects with an expected false discovery rate below fdr"
+    ),
     Variable("dirichlet_credible_references", ("state",), "i", unit="references", doc="against which it is credible"),
     Variable("dirichlet_patients", (), "i", unit="patients", doc="with cells at both stages"),
-    Variable("dirichlet_minimum_p_value", (), "f", doc="smallest P that a test of signs can reach with so many patients"),
+    Variable(
+        "dirichlet_minimum_p_value", (), "f", doc="smallest P that a test of signs can reach with so many patients"
+    ),
 )
 
 
@@ -62,7 +68,8 @@ def dirichlet_multinomial_composition(
 ) -> xr.Dataset:
     """Find states that change within patients against a reference state that is taken not to change, as scCODA does.
 
-    Cells of a sample are ``DirichletMultinomial(exp(alpha + u_patient + z beta))`` with ``z`` -1/2 before and 1/2 after, ``beta = 0`` for the
+    Cells of a sample are ``DirichletMultinomial(exp(alpha + u_patient + z beta))`` with ``z`` -1/2 before and 1/2 after, ``beta = 0``
+    for the
     reference, and spike-and-slab priors: an effect is 0 with probability 1/2, and else Cauchy(0, 1). Patients have normal effects of
     their own. The posterior comes from a Markov chain; effects are credible while their mean probability of being 0 is at most ``fdr``.
 
@@ -113,7 +120,8 @@ def dirichlet_multinomial_composition(
     References
     ----------
     Büttner M et al. (2021). scCODA is a Bayesian model for compositional single-cell data analysis. Nature Communications 12:6876.
-    Newton MA et al. (2004). Detecting differential gene expression with a semiparametric hierarchical mixture method. Biostatistics 5:155-176.
+    Newton MA et al. (2004). Detecting differential gene expression with a semiparametric hierarchical mixture method. Biostatistics
+    5:155-176.
     """
     caller = "dirichlet_multinomial_composition"
     check_between(fdr, parameter="fdr", caller=caller, minimum=0, maximum=1)
@@ -182,7 +190,10 @@ def _references(pairs: PairedStates, found: Vector, named: Sequence[str] | None,
         places = [state_position(pairs.states, state, caller=caller) for state in dict.fromkeys(named)]
         empty = [pairs.states[place] for place in places if not found[place]]
         if empty or not places:
-            message = f"References of {caller} must be states with cells in paired patients. Got {listed(named)}; without cells: {listed(empty)}."
+            message = (
+                f"References of {caller} must be states with cells in paired patients. Got {listed(named)}; without "
+                f"cells: {listed(empty)}."
+            )
             raise InputError(message)
         return places
     cells = np.concatenate([pairs.before, pairs.after])

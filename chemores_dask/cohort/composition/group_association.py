@@ -25,7 +25,9 @@ _PATIENT, _GROUP, _PAIR = ("patient",), ("group",), ("pair",)
 RESULT = declare(
     Variable("association_share", _PATIENT, "f", doc="of the cells of the patient in the state"),
     Variable("association_positive", _PATIENT, "b", doc="share at or above the threshold"),
-    Variable("association_uncertain", _PATIENT, "b", doc="95 % limits (Clopper-Pearson) on both sides of the threshold"),
+    Variable(
+        "association_uncertain", _PATIENT, "b", doc="95 % limits (Clopper-Pearson) on both sides of the threshold"
+    ),
     Variable("association_group", _PATIENT, "U", doc="group of the patient"),
     Variable("association_group_patients", _GROUP, "i", unit="patients"),
     Variable("association_group_positive", _GROUP, "i", unit="patients", doc="who have the state"),
@@ -149,7 +151,9 @@ def group_association(
 
 
 def _tested(group: Vector, positive: Vector, pair: tuple[str, str]) -> dict[str, float]:
-    first, second = (np.array([(positive & (group == name)).sum(), (~positive & (group == name)).sum()]) for name in pair)
+    first, second = (
+        np.array([(positive & (group == name)).sum(), (~positive & (group == name)).sum()]) for name in pair
+    )
     p_value, smallest = fisher_test(np.stack([second, first]))
     ratio, lower, upper = conditional_odds_ratio(np.stack([second, first]), level=LEVEL)
     return {
@@ -166,7 +170,9 @@ def _patients(cube: xr.Dataset, state: str, columns: tuple[str, str, str], at: s
     caller = "group_association"
     group, patient, stage = columns
     check_variables(cube, [group], dims=("sample",), what="the cube", caller=caller)
-    table = read_states(cube, labels=(patient, stage) if at is not None else (patient,), numbers=(group,), caller=caller)
+    table = read_states(
+        cube, labels=(patient, stage) if at is not None else (patient,), numbers=(group,), caller=caller
+    )
     position = state_position(table.states, state, caller=caller)
     chosen = np.ones(len(table.cells), dtype=bool) if at is None else (table.samples[stage] == at).to_numpy()
     if not chosen.any():
@@ -183,7 +189,10 @@ def _patients(cube: xr.Dataset, state: str, columns: tuple[str, str, str], at: s
     )
     several = frame.groupby("patient", sort=False)["group"].nunique()
     if (several > 1).any():
-        message = f"A patient must be in one group of {caller}. {listed(several.index[several > 1])} are in several of {group!r}; join them, or pick a stage by 'at'."
+        message = (
+            f"A patient must be in one group of {caller}. {listed(several.index[several > 1])} are in several of "
+            f"{group!r}; join them, or pick a stage by 'at'."
+        )
         raise InputError(message)
     summed = frame.groupby("patient", sort=False).agg(
         group=("group", "first"), found=("found", "sum"), total=("total", "sum")
@@ -194,7 +203,10 @@ def _patients(cube: xr.Dataset, state: str, columns: tuple[str, str, str], at: s
         message = f"{len(dropped)} of {len(summed)} patients have no {group!r} or no cells and are left out: {listed(dropped)}."
         warnings.warn(message, DroppedPatientsWarning, stacklevel=3)
     if kept["group"].nunique() < 2:
-        message = f"{caller} compares groups of patients. {group!r} has patients with cells in {listed(set(kept['group']))} only; name a variable with two values."
+        message = (
+            f"{caller} compares groups of patients. {group!r} has patients with cells in "
+            f"{listed(set(kept['group']))} only; name a variable with two values."
+        )
         raise InputError(message)
     names = kept.index.to_numpy(dtype=object)
     return _Patients(names, kept["found"].to_numpy(), kept["total"].to_numpy(), kept["group"].to_numpy(dtype=object))

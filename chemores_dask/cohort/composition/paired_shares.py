@@ -205,7 +205,9 @@ def _state_cells(pairs: PairedStates, state: str) -> tuple[Matrix, Matrix]:
     found = np.stack([pairs.before[:, position], pairs.after[:, position]], axis=1)
     total = np.stack([pairs.before.sum(axis=1), pairs.after.sum(axis=1)], axis=1)
     if not found.any():
-        message = f"The state {state!r} must have cells in some paired patient. It has none in {listed(pairs.patients)}."
+        message = (
+            f"The state {state!r} must have cells in some paired patient. It has none in {listed(pairs.patients)}."
+        )
         raise InputError(message)
     if (found == total).all():
         message = (

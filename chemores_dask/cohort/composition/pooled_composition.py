@@ -43,11 +43,19 @@ RESULT = declare(
     Variable("pooled_share_first", _STATE, "f"),
     Variable("pooled_share_second", _STATE, "f"),
     Variable("pooled_log2_difference", _STATE, "f", unit="log2 ratio", doc="of the shares, second to first"),
-    Variable("pooled_log2_difference_lower", _STATE, "f", unit="log2 ratio", doc="lower 95 % limit (bootstrap of cells)"),
-    Variable("pooled_log2_difference_upper", _STATE, "f", unit="log2 ratio", doc="upper 95 % limit (bootstrap of cells)"),
+    Variable(
+        "pooled_log2_difference_lower", _STATE, "f", unit="log2 ratio", doc="lower 95 % limit (bootstrap of cells)"
+    ),
+    Variable(
+        "pooled_log2_difference_upper", _STATE, "f", unit="log2 ratio", doc="upper 95 % limit (bootstrap of cells)"
+    ),
     Variable("pooled_permutation_p_value", _STATE, "f", doc="one-sided, (k + 1) / (draws + 1); cells as n"),
-    Variable("pooled_permutation_q_value", _STATE, "f", doc="Benjamini-Hochberg over the states of the pair; cells as n"),
-    Variable("pooled_hypergeometric_p_value", _STATE, "f", doc="one-sided, the tail that the draws estimate; cells as n"),
+    Variable(
+        "pooled_permutation_q_value", _STATE, "f", doc="Benjamini-Hochberg over the states of the pair; cells as n"
+    ),
+    Variable(
+        "pooled_hypergeometric_p_value", _STATE, "f", doc="one-sided, the tail that the draws estimate; cells as n"
+    ),
     Variable("pooled_hypergeometric_q_value", _STATE, "f", doc="Benjamini-Hochberg over the states of the pair"),
     Variable("pooled_called", _STATE, "b", doc="q of the permutation and the ratio beyond their limits"),
 )
@@ -157,12 +165,17 @@ def _pooled(cube: xr.Dataset, group: str, patient: str) -> _Pool:
     with_cells = table.cells.sum(axis=1) > 0
     groups = tuple(sorted(set(labels[with_cells])))
     if len(groups) < 2:
-        message = f"pooled_composition compares groups of cells. {group!r} has cells in {listed(groups)} only; name a variable with two values."
+        message = (
+            f"pooled_composition compares groups of cells. {group!r} has cells in {listed(groups)} only; name a "
+            "variable with two values."
+        )
         raise InputError(message)
     cells = np.stack([table.cells[(labels == name).to_numpy()].sum(axis=0) for name in groups])
     most = np.sort(cells.sum(axis=1))[-2:].sum()
     if most >= MOST_CELLS:
-        message = f"A pair of groups of pooled_composition must have fewer than 10^9 cells. Found {most}; leave samples out."
+        message = (
+            f"A pair of groups of pooled_composition must have fewer than 10^9 cells. Found {most}; leave samples out."
+        )
         raise InputError(message)
     patients = [set(owner[(labels == name).to_numpy() & with_cells]) for name in groups]
     return _Pool(groups, table.states, cells, patients)
@@ -184,7 +197,10 @@ def _compared(pool: _Pool, first: int, second: int, draws: int, seed: Seed) -> d
     limits = _limits(np.concatenate(logs))
     known = margins > 0
     tails = np.array(
-        [draw_tail(int(x), drawn=sizes[1], marked=int(m), total=sum(sizes)) for x, m in zip(after, margins, strict=True)]
+        [
+            draw_tail(int(x), drawn=sizes[1], marked=int(m), total=sum(sizes))
+            for x, m in zip(after, margins, strict=True)
+        ]
     )
     permutation = np.where(known, (reached + 1) / (draws + 1), np.nan)
     exact = np.where(known, np.where(rises, tails[:, 0], tails[:, 1]), np.nan)

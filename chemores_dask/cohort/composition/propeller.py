@@ -39,7 +39,9 @@ RESULT = declare(
     Variable("propeller_degrees_of_freedom", _STATE, "f", doc="of the moderated t"),
     Variable("propeller_samples", (), "i", unit="samples", doc="with cells"),
     Variable("propeller_patients", (), "i", unit="patients"),
-    Variable("propeller_minimum_p_value", (), "f", doc="smallest P that exchanging the labels of so many patients can reach"),
+    Variable(
+        "propeller_minimum_p_value", (), "f", doc="smallest P that exchanging the labels of so many patients can reach"
+    ),
 )
 
 
@@ -56,7 +58,8 @@ def propeller_composition(
 
     Shares ``p = (x + 0.5) / sum(x + 0.5)`` of a sample become ``log[p / (1 - p)]`` (logit), ``arcsin(sqrt(p))`` or ``log(x + 0.5)`` minus
     its mean over the states (clr). Each state has a linear model of the same design; residual variances are drawn towards their common
-    prior (empirical Bayes), and the effect of the term is tested by ``t = effect / (s_posterior * u)`` with own and prior degrees of freedom.
+    prior (empirical Bayes), and the effect of the term is tested by ``t = effect / (s_posterior * u)`` with own and prior degrees of
+    freedom.
 
     Parameters
     ----------
@@ -248,7 +251,8 @@ def _column(design: Design, term: str, caller: str) -> int:
     fitting = [name for name in columns if name == term] or [name for name in columns if name.startswith(f"{term}[")]
     if len(fitting) != 1:
         message = (
-            f"The 'term' parameter of {caller} must be one column of the design. {term!r} fits {listed(fitting)}; columns: {listed(columns)}."
+            f"The 'term' parameter of {caller} must be one column of the design. {term!r} fits {listed(fitting)}; "
+            f"columns: {listed(columns)}."
         )
         raise InputError(message)
     return columns.index(fitting[0])

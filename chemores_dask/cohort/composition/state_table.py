@@ -70,7 +70,9 @@ class PairedStates:
     extra: Matrix | None = None
 
 
-def read_states(cube: xr.Dataset, *, labels: Sequence[str] = (), numbers: Sequence[str] = (), caller: str) -> StateTable:
+def read_states(
+    cube: xr.Dataset, *, labels: Sequence[str] = (), numbers: Sequence[str] = (), caller: str
+) -> StateTable:
     """Read the cells of a cohort cube, and hold them against what every analysis of composition needs.
 
     Parameters
@@ -167,9 +169,7 @@ def paired_states(
         )
         raise InputError(message)
     if dropped:
-        message = (
-            f"{len(dropped)} of {len(names)} patients have no cells at one of the stages and are left out: {listed(dropped)}."
-        )
+        message = f"{len(dropped)} of {len(names)} patients have no cells at one of the stages and are left out: {listed(dropped)}."
         warnings.warn(message, DroppedPatientsWarning, stacklevel=4)
     patients = np.array(names, dtype=object)[paired]
     kept = totals[paired] if extra is not None else None
@@ -276,7 +276,9 @@ def log_odds(cells: Matrix, totals: Matrix) -> Matrix:
 def _labels(values: Vector, column: str, caller: str) -> Vector:
     unknown = pd.isna(values) | (values.astype(str) == "")
     if unknown.any():
-        message = f"Every sample of {caller} must have a {column}. {int(unknown.sum())} of {len(values)} have no {column!r}."
+        message = (
+            f"Every sample of {caller} must have a {column}. {int(unknown.sum())} of {len(values)} have no {column!r}."
+        )
         raise InputError(message)
     return np.array([str(value) for value in values], dtype=object)
 
@@ -300,6 +302,8 @@ def _whole_cells(cells: Matrix, caller: str) -> Matrix:
             raise InputError(message)
         cells = numbers.astype(np.int64)
     if (cells < 0).any():
-        message = f"Numbers of cells must not be negative in {caller}. Found {listed(cells[cells < 0])}; pass a cohort cube."
+        message = (
+            f"Numbers of cells must not be negative in {caller}. Found {listed(cells[cells < 0])}; pass a cohort cube."
+        )
         raise InputError(message)
     return cells.astype(np.int64)

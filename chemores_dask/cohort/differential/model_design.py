@@ -14,6 +14,13 @@ from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.checks import listed
 from chemores_dask.cohort.design_formula import Design
 from chemores_dask.errors import InputError, ParameterError
+from chemores_dask.kernels.design_rank import independent_columns
+
+ROUNDING = 1e-9
+"""A column whose values within patients differ by less than this share of its largest does not vary within them."""
+
+SAME = 1e-8
+"""Weights below this share of the largest are none."""
 
 Contrast = str | Mapping[str, float] | Sequence[float]
 
@@ -25,7 +32,7 @@ class ModelDesign:
     Attributes
     ----------
     group, groups
-        Number of each sample's patient and how many there are, where the design has a level for each patient; else zeros, and 0.
+        Number of each sample's patient and how many there are, where their levels are eliminated; else zeros, and 0.
     columns
         The other columns (samples by columns); all of them without groups.
     contrast
@@ -114,8 +121,8 @@ def contrast_weights(contrast: Contrast, columns: tuple[str, ...], *, caller: st
 def model_design(design: Design, patients: Vector, contrast: Contrast, *, caller: str) -> ModelDesign:
     """Make a design ready.
 
-    Where the columns that do not vary within patients say no more and no less than who the patient is, each patient becomes a group, and
-    only the other columns are left.
+    Where the design has a level for each patient, and the contrast does not compare patients with each other, each patient becomes a group,
+    and only the columns that vary within patients are left.
 
     Parameters
     ----------
@@ -147,17 +154,19 @@ def model_design(design: Design, patients: Vector, contrast: Contrast, *, caller
         raise InputError(message)
     codes, names = pd.factorize(patients)
     inner = _within(design.matrix, codes, len(names))
-    scale = np.abs(design.matrix).max(axis=0)
-    varies = np.abs(inner).max(axis=0) > 1e-9 * scale
-    slope = _within((design.matrix @ weights)[:, None], codes, len(names))[:, 0]
+    inner[:, np.abs(inner).max(axis=0) <= ROUNDING * np.abs(design.matrix).max(axis=0)] = 0.0
+    picked = np.flatnonzero(independent_columns(inner))
+    leveled = rank - picked.size == len(names)
+    own = _without_levels(design.matrix, inner, picked, codes, weights) if leveled else None
+    absorbed = own is not None
+    columns = np.ascontiguousarray(design.matrix[:, picked] if absorbed else design.matrix)
+    own = weights if own is None else own
+    along = (design.matrix @ weights)[:, None]
+    slope = _within(along, codes, len(names))[:, 0]
     compared = np.zeros(len(names), dtype=bool)
-    compared[codes[np.abs(slope) > 1e-9 * max(float(np.abs(design.matrix @ weights).max()), 1e-300)]] = True
-    leveled = int((~varies).sum()) == len(names)
-    absorbed = leveled and not weights[~varies].any()
-    columns = np.ascontiguousarray(design.matrix[:, varies] if absorbed else design.matrix)
-    own = weights[varies] if absorbed else weights
+    compared[codes[np.abs(slope) > ROUNDING * np.abs(along).max()]] = True
     group = codes.astype(np.int64) if absorbed else np.zeros(samples, dtype=np.int64)
-    inside = inner[:, varies] if absorbed else columns
+    inside = inner[:, picked] if absorbed else columns
     leverage = (qr(inside, mode="economic")[0] ** 2).sum(axis=1)
     if absorbed:
         leverage = leverage + 1 / np.bincount(codes)[codes]
@@ -175,6 +184,21 @@ def model_design(design: Design, patients: Vector, contrast: Contrast, *, caller
         leverage=float(leverage.max()),
         leveled=leveled,
     )
+
+
+def _without_levels(matrix: Matrix, inner: Matrix, picked: Vector, codes: Vector, weights: Vector) -> Vector | None:
+    # The design says the same as a level for each patient and the picked columns. The weights of the contrast among those; None where
+    # it compares levels, that is, patients with each other.
+    patients = int(codes.max()) + 1
+    mixed = np.linalg.lstsq(inner[:, picked], inner, rcond=None)[0]
+    levels = matrix - matrix[:, picked] @ mixed
+    means = np.zeros((patients, matrix.shape[1]))
+    np.add.at(means, codes, levels)
+    means /= np.bincount(codes)[:, None]
+    own = np.linalg.solve(np.vstack([means, mixed]).T, weights)
+    if np.abs(own[:patients]).max() > SAME * np.abs(own).max():
+        return None
+    return np.asarray(own[patients:])
 
 
 def _within(matrix: Matrix, codes: Vector, patients: int) -> Matrix:

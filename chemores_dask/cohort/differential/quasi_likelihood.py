@@ -86,7 +86,8 @@ def quasi_tests(
     squeezed = squeeze_variances(own, degrees, trend=found["mean"], robust=robust)
     total = np.minimum(squeezed.prior_degrees + degrees, counts.shape[1] * residual)
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.sign(found["effect"]) * np.sqrt(found["ratio"] / squeezed.posterior)
+        ratio = np.where(found["ratio"] > 0, found["ratio"] / squeezed.posterior, 0.0)
+        statistic = np.sign(found["effect"]) * np.sqrt(ratio)
     p_value = two_sided(statistic, total)
     bound = (1 + found["dispersion"] * found["least"]) * squeezed.posterior < 1
     if bound.any():

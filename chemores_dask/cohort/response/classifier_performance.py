@@ -200,10 +200,10 @@ def classifier_performance(
 
     Returns
     -------
-    Dataset over ``patient`` (in order of names), ``point`` of the ROC curve, ``bin`` and ``threshold``: ``performance_auroc`` with limits by
-    DeLong and by bootstrap, ``performance_cutoff`` and what it does, ``performance_calibration_slope`` and ``_intercept``, ``performance_brier``,
-    ``performance_net_benefit``. Calibration, Brier score and net benefit are left out where the model has no finite estimates
-    (``performance_model_status``). The attribute ``cutoff_origin`` says where the cut-off comes from.
+    Dataset over ``patient`` (in order of names), ``point`` of the ROC curve, ``bin`` and ``threshold``: ``performance_auroc`` with limits
+    by DeLong and by bootstrap, ``performance_cutoff`` and what it does, ``performance_calibration_slope`` and ``_intercept``,
+    ``performance_brier``, ``performance_net_benefit``. Calibration, Brier score and net benefit are left out where the model has no
+    finite estimates (``performance_model_status``). The attribute ``cutoff_origin`` says where the cut-off comes from.
 
     Raises
     ------
@@ -219,8 +219,8 @@ def classifier_performance(
 
     Notes
     -----
-    Passes over the counts: 0. The bootstrap draws patients, with cut-off and model as they are. Calibration of a model in its own patients is
-    perfect by construction.
+    Passes over the counts: 0. The bootstrap draws patients, with cut-off and model as they are. Calibration of a model in its own
+    patients is perfect by construction.
 
     References
     ----------
@@ -358,7 +358,8 @@ def _probabilities(
     if outside.any():
         found = [f"{name} ({value:g})" for name, value in zip(names[outside], measured.score[outside], strict=True)]
         message = (
-            f"With scale 'probability' the score {score!r} of classifier_performance must lie between 0 and 1. Not so for: {listed(found)}; "
+            f"With scale 'probability' the score {score!r} of classifier_performance must lie between 0 and 1. Not so for: "
+            f"{listed(found)}; "
             "use scale 'score'."
         )
         raise InputError(message)

@@ -98,8 +98,8 @@ def necrosis_association(
 ) -> xr.Dataset:
     """Hold a score against the percentage of necrosis after chemotherapy.
 
-    The percentage itself by Spearman's and Pearson's correlations; good responders (90 % and more [1]_) against the others by Wilcoxon's rank
-    sum, the area under the ROC curve, and logistic regression of a good response on the score beside covariates.
+    The percentage itself by Spearman's and Pearson's correlations; good responders (90 % and more [1]_) against the others by Wilcoxon's
+    rank sum, the area under the ROC curve, and logistic regression of a good response on the score beside covariates.
 
     Parameters
     ----------
@@ -112,7 +112,8 @@ def necrosis_association(
     good_from
         Percentage from which a response is good.
     formula
-        Covariates of the logistic model beside the score, such as ``"~ age + site"``; patients who lack one are left out of this model only.
+        Covariates of the logistic model beside the score, such as ``"~ age + site"``; patients who lack one are left out of this model
+        only.
     unknown
         Labels of covariates that say that nothing is known.
     penalty
@@ -123,9 +124,9 @@ def necrosis_association(
 
     Returns
     -------
-    Dataset over ``patient`` (those used): ``necrosis_score``, ``necrosis_percent``, ``necrosis_grade`` (Huvos: I below 50, II below 90, III below
-    100, IV 100 %); over ``grade``: patients and median score; over ``term``: ``necrosis_odds_ratio`` of a good response with limits, Wald and
-    likelihood ratio P, status. Numbers: both correlations with P, patients used and left out, area under the curve.
+    Dataset over ``patient`` (those used): ``necrosis_score``, ``necrosis_percent``, ``necrosis_grade`` (Huvos: I below 50, II below 90,
+    III below 100, IV 100 %); over ``grade``: patients and median score; over ``term``: ``necrosis_odds_ratio`` of a good response with
+    limits, Wald and likelihood ratio P, status. Numbers: both correlations with P, patients used and left out, area under the curve.
 
     Raises
     ------
@@ -206,7 +207,8 @@ def _check_percentages(percent: Vector, values: Vector, names: Vector, *, necros
     known = percent[~np.isnan(percent)]
     if known.size and 0 < known.max() <= 1:
         message = (
-            f"The variable {necrosis!r} of necrosis_association must hold percentages from 0 to 100. All lie between 0 and 1, so they seem to "
+            f"The variable {necrosis!r} of necrosis_association must hold percentages from 0 to 100. All lie between 0 and 1, "
+            "so they seem to "
             "be shares; multiply them by 100."
         )
         raise InputError(message)

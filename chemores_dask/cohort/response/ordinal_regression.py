@@ -73,8 +73,8 @@ def ordinal_regression(
 ) -> xr.Dataset:
     """Proportional odds regression of an ordered response on a score and covariates.
 
-    Fits ``logit P(response <= k) = threshold_k - b'x`` [1]_ by Newton's steps; ``exp(b)`` is the odds ratio of a higher response, the same at
-    every cut. Numbers are those of R's ``MASS::polr``; with two responses those of logistic regression.
+    Fits ``logit P(response <= k) = threshold_k - b'x`` [1]_ by Newton's steps; ``exp(b)`` is the odds ratio of a higher response, the
+    same at every cut. Numbers are those of R's ``MASS::polr``; with two responses those of logistic regression.
 
     Parameters
     ----------
@@ -93,10 +93,10 @@ def ordinal_regression(
 
     Returns
     -------
-    Dataset over ``term``: ``ordinal_coefficient``, ``ordinal_standard_error`` (log odds), ``ordinal_odds_ratio`` with limits, Wald and likelihood
-    ratio P values, and Brant's test [2]_ that the odds ratio is the same at every cut. Over ``cut``: ``ordinal_threshold``. Numbers: patients
-    used and left out, log likelihoods, tests of the whole model and of proportional odds. The attribute ``events_per_term`` is
-    ``n - sum(n_k^3) / n^2`` per coefficient, what an ordered response is worth in events.
+    Dataset over ``term``: ``ordinal_coefficient``, ``ordinal_standard_error`` (log odds), ``ordinal_odds_ratio`` with limits, Wald and
+    likelihood ratio P values, and Brant's test [2]_ that the odds ratio is the same at every cut. Over ``cut``: ``ordinal_threshold``.
+    Numbers: patients used and left out, log likelihoods, tests of the whole model and of proportional odds. The attribute
+    ``events_per_term`` is ``n - sum(n_k^3) / n^2`` per coefficient, what an ordered response is worth in events.
 
     Raises
     ------
@@ -108,8 +108,8 @@ def ordinal_regression(
     Warns
     -----
     ConvergenceWarning
-        If a covariate separates the responses: the likelihood rises without end. No term has an estimate then; ``ordinal_status`` says which
-        ones run away, and the likelihood ratio tests stay valid.
+        If a covariate separates the responses: the likelihood rises without end. No term has an estimate then; ``ordinal_status`` says
+        which ones run away, and the likelihood ratio tests stay valid.
     FewEventsWarning
         If there are fewer than ten events per coefficient.
 
@@ -131,7 +131,8 @@ def ordinal_regression(
     present, own = np.unique(codes[used], return_inverse=True)
     if present.size < 2:
         message = (
-            f"ordinal_regression needs patients with all covariates in at least two responses. {own.size} of {codes.size} have {response!r} "
+            f"ordinal_regression needs patients with all covariates in at least two responses. {own.size} of {codes.size} have "
+            f"{response!r} "
             f"and all of {formula!r}; their responses: {listed(labels[code] for code in present)}."
         )
         raise InputError(message)

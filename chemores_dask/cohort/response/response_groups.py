@@ -113,9 +113,9 @@ def response_groups(
     Returns
     -------
     Dataset over ``patient`` (those compared), ``group`` and ``pair``: ``response_score``, ``response_label``, ``response_group_patients``,
-    medians and quartiles; per pair ``response_pair_shift`` and ``response_pair_auroc`` with limits, ``response_pair_p_value`` with its Holm and
-    Benjamini-Hochberg values over all pairs, and the smallest P that so many patients can reach. Numbers: trend, Kruskal-Wallis, patients
-    used and left out, and whether the score differs where the response is not known.
+    medians and quartiles; per pair ``response_pair_shift`` and ``response_pair_auroc`` with limits, ``response_pair_p_value`` with its
+    Holm and Benjamini-Hochberg values over all pairs, and the smallest P that so many patients can reach. Numbers: trend, Kruskal-Wallis,
+    patients used and left out, and whether the score differs where the response is not known.
 
     Raises
     ------

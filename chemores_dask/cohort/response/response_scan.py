@@ -74,8 +74,8 @@ def response_scan(
     response
         Variable over ``patient``; patients without a known response are left out and counted.
     expression
-        Variable over ``(patient, gene)``. A patient whose value is not a number is left out of that gene; ``response_scan_patients`` says how
-        many remain.
+        Variable over ``(patient, gene)``. A patient whose value is not a number is left out of that gene; ``response_scan_patients`` says
+        how many remain.
     order
         The responses, lowest first, where they are labels; without it the response is a number.
     unknown
@@ -84,7 +84,8 @@ def response_scan(
     Returns
     -------
     Dataset over ``gene``: ``response_scan_correlation``, ``response_scan_auroc`` (two classes), ``response_scan_p_value`` and ``_q_value``
-    (Benjamini-Hochberg over all genes with status ok), ``response_scan_minimum_p_value``, ``response_scan_status``, ``response_scan_patients``.
+    (Benjamini-Hochberg over all genes with status ok), ``response_scan_minimum_p_value``, ``response_scan_status``,
+    ``response_scan_patients``.
 
     Raises
     ------

@@ -193,9 +193,10 @@ def events_note(events: float, terms: int, *, caller: str) -> dict[str, object]:
     """
     attributes: dict[str, object] = {"events_per_term": events / terms}
     if events < EVENTS_PER_TERM * terms:
+        coefficients = "coefficient" if terms == 1 else "coefficients"
         note = (
-            f"{events:.3g} events (patients of the rarer response) for {terms} {'coefficient' if terms == 1 else 'coefficients'}: fewer than "
-            f"{EVENTS_PER_TERM} per coefficient, so that estimates and limits are unreliable."
+            f"{events:.3g} events (patients of the rarer response) for {terms} {coefficients}: fewer than {EVENTS_PER_TERM} per "
+            "coefficient, so that estimates and limits are unreliable."
         )
         attributes["note"] = note
         warnings.warn(f"{caller}: {note} Leave covariates out, or add patients.", FewEventsWarning, stacklevel=3)

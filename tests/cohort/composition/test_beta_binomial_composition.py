@@ -110,13 +110,16 @@ def null_p_values(*, cohorts, patients, cells, share, rho, seed, draws=40):
         fit = fit_pairs(table, total)
         factor = bartlett_factor(fit.null, total, draws=draws, generator=generator)
         odds = np.log((table + 0.5) / (total - table + 0.5))
-        found.append((ratio_p_value(fit.ratio, factor), ratio_p_value(fit.ratio, 1.0), paired_t_test(odds[:, 1] - odds[:, 0])[1]))
+        found.append(
+            (ratio_p_value(fit.ratio, factor), ratio_p_value(fit.ratio, 1.0), paired_t_test(odds[:, 1] - odds[:, 0])[1])
+        )
     return np.array(found)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("patients", "cells", "share", "rho"), [(8, (100, 700), 0.014, 0.0), (8, (400, 600), 0.1, 0.02), (5, (400, 600), 0.1, 0.02)]
+    ("patients", "cells", "share", "rho"),
+    [(8, (100, 700), 0.014, 0.0), (8, (400, 600), 0.1, 0.02), (5, (400, 600), 0.1, 0.02)],
 )
 def test_beta_binomial__holds_its_level(patients, cells, share, rho):
     found = null_p_values(cohorts=120, patients=patients, cells=cells, share=share, rho=rho, seed=5)[:, 0]

@@ -111,7 +111,7 @@ def test_composition_changes__refuses_totals_that_are_none(value):
     cube = simulated()
     totals = cube["blasts"].values.copy()
     totals[4] = value
-    with pytest.raises(InputError, match="must be above 0 and known. 'blasts' is not in P2"):
+    with pytest.raises(InputError, match=r"must be above 0 and known. 'blasts' is not in P2"):
         composition_changes(cube.assign_coords(blasts=("sample", totals)), **STAGES, total="blasts")
 
 
@@ -156,5 +156,5 @@ def test_composition_changes__refuses_tables_that_say_nothing():
     with pytest.raises(MissingVariableError, match="'cellularity'"):
         composition_changes(cube, **STAGES, total="cellularity")
     cube["cube_cells"][:, 1:] = 0
-    with pytest.raises(InputError, match="in at least two states.*in stem_like only"):
+    with pytest.raises(InputError, match=r"in at least two states.*in stem_like only"):
         composition_changes(cube, **STAGES)

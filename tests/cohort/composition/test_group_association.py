@@ -7,7 +7,13 @@ import pytest
 import xarray as xr
 
 from chemores_dask.cohort.composition.group_association import RESULT, group_association
-from chemores_dask.errors import DroppedPatientsWarning, InputError, MissingVariableError, ParameterError, SmallSampleWarning
+from chemores_dask.errors import (
+    DroppedPatientsWarning,
+    InputError,
+    MissingVariableError,
+    ParameterError,
+    SmallSampleWarning,
+)
 from chemores_dask.results_spec import check_result
 from tests.published_counts import POSITIVE, RELAPSE_TYPE, SUBTYPE
 
@@ -117,7 +123,7 @@ def test_group_association__refuses(options, error, words):
 def test_group_association__refuses_patients_in_two_groups_and_one_group():
     cube = cube_of(RELAPSE_TYPE, POSITIVE)
     torn = cube.assign_coords(patient=("sample", np.array(["P1"] * 13, dtype=object)))
-    with pytest.raises(InputError, match="must be in one group.*P1 are in several"):
+    with pytest.raises(InputError, match=r"must be in one group.*P1 are in several"):
         group_association(torn, state="stem_like", group="group")
     alone = cube.isel(sample=slice(0, 8))
     with pytest.raises(InputError, match="in type-2 only"):

@@ -44,7 +44,11 @@ def test_pooled_composition__compares_all_pairs_of_pools():
 def test_pooled_composition__has_the_exact_tail():
     found = pooled_composition(CUBE, group="type", draws=200, seed=1).sel(pair="b vs a")
     # 62 stem-like cells among 320, of which 130 are drawn: 40 or more; B cells fall: 20 or fewer of 78.
-    expected = [stats.hypergeom(320, 62, 130).sf(39), stats.hypergeom(320, 180, 130).cdf(70), stats.hypergeom(320, 78, 130).cdf(20)]
+    expected = [
+        stats.hypergeom(320, 62, 130).sf(39),
+        stats.hypergeom(320, 180, 130).cdf(70),
+        stats.hypergeom(320, 78, 130).cdf(20),
+    ]
     np.testing.assert_allclose(found["pooled_hypergeometric_p_value"], expected, rtol=1e-10)
     np.testing.assert_allclose(found["pooled_hypergeometric_q_value"], benjamini_hochberg(np.array(expected)))
 
@@ -109,7 +113,9 @@ def test_pooled_composition__does_not_cost_more_for_many_cells():
 
 
 def test_pooled_composition__gives_infinite_ratios_to_states_of_one_group():
-    found = pooled_composition(cube_of([[0, 5, 5], [4, 3, 3]], ["a", "b"]), group="type", draws=100, seed=1).isel(pair=0)
+    found = pooled_composition(cube_of([[0, 5, 5], [4, 3, 3]], ["a", "b"]), group="type", draws=100, seed=1).isel(
+        pair=0
+    )
     assert float(found["pooled_log2_difference"][0]) == np.inf
     assert 0 < float(found["pooled_permutation_p_value"][0]) <= 1
 

@@ -1,8 +1,8 @@
 """Propeller's steps, held against limma.
 
 ``expected/propeller_limma.csv`` was made with R 4.2.2 and limma 3.54.1 from ``five_states.csv`` and ``twelve_states.csv`` (simulated):
-``p <- (x + 0.5) / rowSums(x + 0.5)``; ``eBayes(lmFit(t(log(p / (1 - p))), model.matrix(~ patient + stage)), robust = TRUE)`` and so on, stages
-ordered before, after; ``p.adjust(method = "BH")``.
+``p <- (x + 0.5) / rowSums(x + 0.5)``; ``eBayes(lmFit(t(log(p / (1 - p))), model.matrix(~ patient + stage)), robust = TRUE)`` and so
+on, stages ordered before, after; ``p.adjust(method = "BH")``.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def test_propeller_composition__draws_outlying_states_less_to_the_prior():
     outlying = LIMMA.query("table == 'twelve_states' and formula == '~ patient + stage' and transform == 'logit'")
     degrees = outlying.query("robust")["degrees"].to_numpy()
     assert degrees.min() < degrees.max()
-    assert outlying.query("not robust")["degrees"].nunique() == 1
+    assert len(set(outlying.query("not robust")["degrees"])) == 1
 
 
 def test_propeller_composition__has_limits_that_fit_its_test():
@@ -124,7 +124,7 @@ def test_propeller_composition__refuses_tables_that_say_nothing():
     with pytest.raises(InputError, match="must not follow from each other"):
         propeller_composition(cube.assign_coords(same=cube["stage"]), formula="~ same + stage")
     cube["cube_cells"][:, 1:] = 0
-    with pytest.warns(DroppedPatientsWarning), pytest.raises(InputError, match="in at least two states.*in a only"):
+    with pytest.warns(DroppedPatientsWarning), pytest.raises(InputError, match=r"in at least two states.*in a only"):
         propeller_composition(cube)
 
 

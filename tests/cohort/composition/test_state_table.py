@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from chemores_dask.cohort.composition.state_table import log_odds, paired_states, read_states, state_position, warn_of_few
+from chemores_dask.cohort.composition.state_table import (
+    log_odds,
+    paired_states,
+    read_states,
+    state_position,
+    warn_of_few,
+)
 from chemores_dask.errors import DroppedPatientsWarning, InputError, MissingVariableError, SmallSampleWarning
 
 CELLS = np.array([[3, 97], [10, 190], [5, 45], [1, 99]])
@@ -65,7 +71,7 @@ def test_read_states__takes_integers_of_which_there_are_100():
 
 def test_read_states__refuses_unnamed_patients_and_doubled_states():
     for nobody in ("", None, np.nan):
-        with pytest.raises(InputError, match="Every sample of the test must have a patient. 1 of 4"):
+        with pytest.raises(InputError, match=r"Every sample of the test must have a patient. 1 of 4"):
             read(cube_of(patient=["P1", nobody, "P2", "P2"]))
     with pytest.raises(InputError, match="different names"):
         read(cube_of().assign_coords(state=["x", "x"]))
@@ -74,7 +80,9 @@ def test_read_states__refuses_unnamed_patients_and_doubled_states():
 
 
 def test_paired_states__adds_up_samples_and_extras():
-    cube = cube_of(stage=["before", "after", "before", "before"], patient=["P1", "P1", "P1", "P1"], total=[1.0, 2, 3, 4])
+    cube = cube_of(
+        stage=["before", "after", "before", "before"], patient=["P1", "P1", "P1", "P1"], total=[1.0, 2, 3, 4]
+    )
     pairs = paired(cube, extra="total")
     np.testing.assert_array_equal(pairs.before, [[9, 241]])
     np.testing.assert_array_equal(pairs.after, [[10, 190]])
@@ -82,7 +90,7 @@ def test_paired_states__adds_up_samples_and_extras():
 
 
 def test_paired_states__drops_patients_with_one_stage():
-    with pytest.warns(DroppedPatientsWarning, match="1 of 2 patients.*P2"):
+    with pytest.warns(DroppedPatientsWarning, match=r"1 of 2 patients.*P2"):
         pairs = paired(cube_of(stage=["before", "after", "before", "before"]))
     assert pairs.patients.tolist() == ["P1"]
     assert pairs.dropped == ("P2",)

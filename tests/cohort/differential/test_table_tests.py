@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -138,7 +139,7 @@ def test_patient__must_be_known_for_every_sample():
     names = data["patient"].values.astype(object)
     names[2] = None
     with pytest.raises(InputError, match="Without 'patient': S03"):
-        sample_owners(_with(data, "patient", names)["patient"].to_dataframe(), "patient", caller="test")
+        sample_owners(pd.DataFrame({"patient": names}, index=data["sample"].values), "patient", caller="test")
 
 
 def test_genes__must_have_enough_counts():

@@ -46,6 +46,9 @@ def test_response_design__leaves_the_intercept_out(patients):
     ],
 )
 def test_response_design__explains_what_it_refuses(patients, formula, error, match):
-    with pytest.raises(error, match=match):
+    def design():
         table, complete = covariate_table(patients, formula, unknown=("Unknown",), caller="test")
-        response_design(table[complete], formula, caller="test")
+        return response_design(table[complete], formula, caller="test")
+
+    with pytest.raises(error, match=match):
+        design()

@@ -36,11 +36,11 @@ def test_read_measurement__takes_numbers_of_any_type(values):
 
 def test_read_measurement__names_what_is_wrong(patients_of):
     patients = patients_of(text=["a", "b"], endless=[1.0, np.inf])
-    with pytest.raises(InputError, match="must hold numbers. Found a, b"):
+    with pytest.raises(InputError, match="Found a, b"):
         read_measurement(patients, "text", caller="test")
     with pytest.raises(InputError, match="Not so for P1"):
         read_measurement(patients, "endless", caller="test")
-    with pytest.raises(MissingVariableError, match="Present over .patient.: patient, text, endless|Present over"):
+    with pytest.raises(MissingVariableError, match="text, endless"):
         read_measurement(patients, "scor", caller="test")
 
 
