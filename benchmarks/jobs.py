@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.enrichment_jobs import PART as ENRICHMENT_PART
+from benchmarks.enrichment_jobs import enrichment_jobs
 from benchmarks.graph_jobs import GRAPH_PARTS, graph_jobs
 from benchmarks.measurement import Job
+from benchmarks.score_requirements import SCORE_PART, score_jobs
 
 WARM_CELLS = 1_000
 IN_MEMORY = 200_000
 """Up to this many cells, packages that hold all cells in memory are measured."""
 
-PARTS = ("rivals", "cluster", "access", "cube", "ingest", *GRAPH_PARTS)
+PARTS = ("rivals", "cluster", "access", "cube", "ingest", SCORE_PART, ENRICHMENT_PART, *GRAPH_PARTS)
 """What can be left out."""
 
 SINGLE = ("quality", "group_sums", "variable_genes", "pca", "module_score")
@@ -48,7 +51,9 @@ def jobs_of(sizes: Sequence[int], *, tiled: int, skip: Sequence[str] = ()) -> li
             jobs += [] if "cube" in skip else [Job("ours.cohort_cube", cells)]
             access = [Job(f"ours.{step}", cells) for step in ("gene_copy", "one_gene", "random_cells")]
             jobs += [] if "access" in skip else access
+    jobs += score_jobs(sizes, skip=skip)
     jobs += graph_jobs(sizes, skip=skip)
+    jobs += enrichment_jobs(sizes, skip=skip)
     if tiled:
         jobs += [Job("inputs.tile", tiled), Job("ours.chain", tiled, seconds=1800)]
     return _once(jobs)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.enrichment_jobs import check_enrichment, enrichment_requirements
 from benchmarks.graph_requirements import check_graphs, graph_requirements
 from benchmarks.machine import machine
 from benchmarks.measurement import Notebook
 from benchmarks.plots import draw_growth
 from benchmarks.requirements import check_agreement, requirements
+from benchmarks.score_requirements import score_requirements
 
 MACHINE = "machine.tsv"
 
@@ -28,7 +30,10 @@ def write_tables(notebook: Notebook, results: Path, *, sizes: Sequence[int], til
     measured = measurements(notebook).assign(**facts)
     measured.to_csv(results / "measurements.tsv", sep="\t", index=False)
     rows = requirements(notebook, sizes=sizes, tiled=tiled) + graph_requirements(notebook, sizes=sizes)
-    table = pd.DataFrame(rows + check_agreement(folder, sizes) + check_graphs(folder, sizes))
+    rows += score_requirements(notebook, sizes=sizes)
+    rows += enrichment_requirements(notebook, sizes=sizes)
+    rows += check_agreement(folder, sizes) + check_graphs(folder, sizes) + check_enrichment(folder, sizes)
+    table = pd.DataFrame(rows)
     table = table.assign(date=facts["date"], processor=facts["processor"], cores=facts["cores"])
     table.to_csv(results / "requirements.tsv", sep="\t", index=False)
     pd.DataFrame([facts]).to_csv(results / MACHINE, sep="\t", index=False)

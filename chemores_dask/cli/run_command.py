@@ -15,10 +15,11 @@ from chemores_dask.report.document import check_sections, write_report
 from chemores_dask.store.writer_lock import WITHOUT_LIMIT
 from chemores_dask.workflow.catalogue import find_analysis
 from chemores_dask.workflow.claims import read_claims
+from chemores_dask.workflow.inventory import take_inventory
 from chemores_dask.workflow.pipeline_file import read_pipeline
 from chemores_dask.workflow.record import ClaimOutcome, RunRecord
 from chemores_dask.workflow.run_audit import audit_record, audit_run
-from chemores_dask.workflow.runner import open_run_results, plan_run, run_pipeline
+from chemores_dask.workflow.runner import open_run_results, plan_on, run_pipeline
 from chemores_dask.workflow.steps import Pipeline
 
 REPORT = "report.html"
@@ -78,8 +79,9 @@ def run_and_report(
 
 def show_plan(pipeline: Pipeline, store: Path) -> None:
     """Say what is wrong with the design, and what would run and why."""
-    planned = plan_run(pipeline, store)
-    show_findings(audit_record(audit_run(pipeline, store, planned=planned)))
+    inventory = take_inventory(store)
+    planned = plan_on(inventory, pipeline)
+    show_findings(audit_record(audit_run(pipeline, store, inventory=inventory, planned=planned)))
     rows = [(step.step.name, "skip" if step.done else "run", step.reason, step.fingerprint) for step in planned]
     show_table(("step", "would", "because", "result"), rows)
     to_run = sum(not step.done for step in planned)

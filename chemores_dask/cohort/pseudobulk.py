@@ -93,9 +93,7 @@ def pseudobulk(
     check_between(minimum_cells, parameter="minimum_cells", caller="pseudobulk", minimum=1)
     chosen = cube[["cube_cells", "cube_count_sum"]].isel(state=_state_positions(cube, states))
     summed = _apart(chosen) if by_state else chosen.sum("state")
-    cells, counts = (
-        np.asarray(values) for values in compute(summed["cube_cells"].data, summed["cube_count_sum"].data)
-    )
+    cells, counts = (np.asarray(values) for values in compute(summed["cube_cells"].data, summed["cube_count_sum"].data))
     totals = counts.sum(axis=1)
     used = (cells >= minimum_cells) & (totals > 0)
     if not used.any():

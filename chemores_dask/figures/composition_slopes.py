@@ -130,5 +130,6 @@ def _write_head(figure: Figure, composition: xr.Dataset, before: np.ndarray, aft
     least = number_of(composition, "composition_minimum_p_value")
     if np.isfinite(least):
         lines.append(f"Smallest P that {patients} can reach in the exact tests: {p_text(least)}")
+    lines.append(str(composition.attrs.get("log_odds_caution", "")))
     medians = f"{share_text(float(np.median(before)))} → {share_text(float(np.median(after)))}"
     head(figure, f"Share of {shown_name(state)} cells: {medians}", note="\n".join(lines))

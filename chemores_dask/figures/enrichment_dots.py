@@ -84,7 +84,7 @@ def enrichment_dots(
     head(
         figure,
         f"{count_text(significant)} of {count_text(tested)} gene sets with q < {q:g}{f' in {next(iter(panels))}' if others else ''}",
-        note=_note(enrichment, panels, bool(others), len(names), tested),
+        note=_note(enrichment, panels, len(names), tested),
     )
     return figure
 
@@ -127,18 +127,19 @@ def _draw_panel(axes: Axes, values: np.ndarray, *, q: float, largest: float, rea
 
 def _size_legend(axes: Axes, largest: float, q: float) -> None:
     sizes = sorted({max(round(largest * share), 1) for share in (0.25, 1.0)})
+    round_dot = {"linestyle": "none", "marker": "o"}
     handles = [
-        Line2D([], [], linestyle="none", marker="o", markersize=np.sqrt(LARGEST_DOT * size / largest), color="#B4BAC2", label=count_text(size))
+        Line2D([], [], **round_dot, markersize=np.sqrt(LARGEST_DOT * size / largest), color="#B4BAC2", label=count_text(size))
         for size in sizes
     ] + [
-        Line2D([], [], linestyle="none", marker="o", markersize=7, markerfacecolor="white", markeredgecolor=NEUTRAL, label=f"q ≥ {q:g}")
+        Line2D([], [], **round_dot, markersize=7, markerfacecolor="white", markeredgecolor=NEUTRAL, label=f"q ≥ {q:g}")
     ]  # fmt: skip
     axes.legend(handles=handles, title="Genes of the\nleading edge", loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False,
                 fontsize=SMALL, title_fontsize=SMALL, labelspacing=0.9, borderaxespad=0.0)  # fmt: skip
 
 
-def _note(enrichment: xr.Dataset, panels: Mapping[str, xr.Dataset], several: bool, shown: int, tested: int) -> str:
-    counted = []
+def _note(enrichment: xr.Dataset, panels: Mapping[str, xr.Dataset], shown: int, tested: int) -> str:
+    several, counted = len(panels) > 1, []
     for name, result in panels.items():
         number = f"n = {count_text(int(result['prerank_patients']))} patients" if "prerank_patients" in result else ""
         counted.append(f"{name}: {number}" if several and number else number)

@@ -55,9 +55,9 @@ def replication_scatter(
     level = float(str(recorded_parameters(replication).get("level", 0.05)))
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=SMALL, title=f"q < {level:g} in",
                 title_fontsize=SMALL, borderaxespad=0.0, markerscale=1.3)  # fmt: skip
-    same = int((outcome == 3).sum())
-    head(figure, f"{count_text(same)} gene sets replicate, rank correlation {number_text(number_of(replication, 'replication_rank_correlation'))}",
-         note=_note(replication, first, second))  # fmt: skip
+    same, correlation = int((outcome == 3).sum()), number_of(replication, "replication_rank_correlation")
+    title = f"{count_text(same)} gene sets replicate, rank correlation {number_text(correlation)}"
+    head(figure, title, note=_note(replication, first, second))
     both = np.flatnonzero(outcome == 3)
     both = both[np.argsort(-np.minimum(np.abs(x), np.abs(y))[both], kind="stable")][:labels]
     names = np.array(labels_along(replication, "gene_set"), dtype=object)
@@ -85,7 +85,9 @@ def _note(replication: xr.Dataset, first: str, second: str) -> str:
     lines = (
         ["; ".join(counted) + "."]
         if counted
-        else [f"{count_text(number_of(replication, 'replication_sets'))} sets; the numbers of patients are not recorded."]
+        else [
+            f"{count_text(number_of(replication, 'replication_sets'))} sets; the numbers of patients are not recorded."
+        ]
     )
     for number, direction in enumerate(labels_along(replication, "direction")):
         values = {

@@ -112,12 +112,13 @@ def _title(performance: xr.Dataset) -> str:
 
 
 def _lines(performance: xr.Dataset) -> list[str]:
-    limits = [number_text(number_of(performance, f"performance_auroc_{end}")) for end in ("lower", "upper")]
+    ends = [number_of(performance, f"performance_auroc_{end}") for end in ("lower", "upper")]
+    limits = " to ".join(number_text(end) for end in ends) if np.isfinite(ends).all() else "not available"
     level = recorded_parameters(performance).get("options", {})
     percent_text = f"{float(level.get('level', 0.95)):.0%}" if isinstance(level, dict) else "95%"
     lines = [
         patients_line(performance),
-        f"Area {number_text(number_of(performance, 'performance_auroc'))}, {percent_text} limits {limits[0]} to {limits[1]} (DeLong).",
+        f"Area {number_text(number_of(performance, 'performance_auroc'))}, {percent_text} limits (DeLong) {limits}.",
         f"Wilcoxon rank-sum test: {p_sentence(number_of(performance, 'performance_auroc_p_value'))}.",
     ]
     if "performance_against_auroc" in performance:
@@ -133,5 +134,5 @@ def _lines(performance: xr.Dataset) -> list[str]:
     if origin:
         lines.append(f"Cut-off: {origin}.")
     if not np.isfinite(number_of(performance, "performance_auroc_lower")):
-        lines.append("One class has one patient, so the area has no limits.")
+        lines.append("No limits: the score parts the classes, or one of them has a single patient.")
     return [*lines, *optimism_line(performance)]

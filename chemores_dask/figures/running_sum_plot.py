@@ -127,7 +127,9 @@ def _dress(curves: Axes, strokes: Axes, profile: Axes, *, values: np.ndarray, st
     curves.axhline(0, color=NEUTRAL, linewidth=0.8, zorder=1)
     dress(curves, y="Running sum", grid="y")
     curves.tick_params(labelbottom=False)
-    rows = len({round(float(stroke.get_segments()[0][0][1])) for stroke in strokes.collections if stroke.get_segments()})
+    rows = len(
+        {round(float(stroke.get_segments()[0][0][1])) for stroke in strokes.collections if stroke.get_segments()}
+    )
     strokes.set_ylim(rows - 0.5, -0.5)
     dress(strokes)
     strokes.set_yticks([])
@@ -194,6 +196,10 @@ def _note(enrichment: xr.Dataset, genes: int) -> str:
         if "prerank_patients" in enrichment
         else f"{count_text(genes)} genes ranked; the number of patients is not recorded. "
     )
-    drawn = f" ({count_text(float(str(parameters['permutations'])))} random sets of each size)" if "permutations" in parameters else ""
+    drawn = (
+        f" ({count_text(float(str(parameters['permutations'])))} random sets of each size)"
+        if "permutations" in parameters
+        else ""
+    )
     text = f"{patients}P: preranked GSEA, genes permuted{drawn}, small P by multilevel splitting; patients are not permuted."
     return f"{text} FDR as GSEA defines it. Dark strokes: leading edge."

@@ -146,7 +146,7 @@ def _write_head(figure: Figure, groups: xr.Dataset, names: list[str], *, title: 
         area = [
             number_text(number_of(groups.isel(pair=0), f"response_pair_auroc{end}")) for end in ("", "_lower", "_upper")
         ]
-        lines.append(f"Area under the ROC curve {area[0]} ({area[1]} to {area[2]}).")
+        lines.append(f"Area under the ROC curve {area[0]} (DeLong's limits {area[1]} to {area[2]}).")
     lost = number_of(groups, "response_patients_without_score"), number_of(groups, "response_patients_without_response")
     lines.append(
         f"Of {count_text(number_of(groups, 'response_patients_total'))} patients, {count_text(lost[0])} have no score and "

@@ -65,8 +65,9 @@ def conditional_odds_ratio(table: Vector, *, level: float = 0.95) -> tuple[float
 
     def shares(log_odds: float) -> Vector:
         tilted = logs + counts * log_odds
-        weights: Vector = np.exp(tilted - tilted.max())
-        return weights / weights.sum()
+        weights = np.exp(tilted - tilted.max())
+        normalized: Vector = weights / weights.sum()
+        return normalized
 
     def solved(excess: object) -> float:
         return float(np.exp(brentq(excess, -WIDEST_LOG_ODDS, WIDEST_LOG_ODDS, xtol=1e-12)))

@@ -10,6 +10,9 @@ from scipy.stats import rankdata
 
 from chemores_dask.aliases import Matrix, Vector
 
+NO_VARIANCE = 1e-15
+"""What rounding may leave of a variance that is 0."""
+
 
 @dataclass(frozen=True)
 class Areas:
@@ -77,7 +80,12 @@ def areas_under_curves(scores: Matrix, positive: Vector) -> Areas:
 
 
 def area_limits(area: float, variance: float, *, level: float = 0.95) -> tuple[float, float]:
-    """Normal limits of an area, cut to 0 and 1."""
+    """Normal limits of an area, cut to 0 and 1; not numbers where a class has one patient, or the score parts the classes.
+
+    DeLong's variance is 0 there, so that limits would claim that the area is known.
+    """
+    if not variance > NO_VARIANCE:
+        return float("nan"), float("nan")
     reach = float(ndtri(0.5 + level / 2) * np.sqrt(variance))
     return float(np.clip(area - reach, 0, 1)), float(np.clip(area + reach, 0, 1))
 
@@ -96,7 +104,7 @@ def compare_areas(areas: Areas) -> tuple[float, float, float]:
     """
     difference = float(areas.estimates[0] - areas.estimates[1])
     variance = float(areas.covariance[0, 0] + areas.covariance[1, 1] - 2 * areas.covariance[0, 1])
-    if not variance > 1e-15:
+    if not variance > NO_VARIANCE:
         return difference, float("nan"), float("nan")
     z = difference / np.sqrt(variance)
     return difference, float(z), float(2 * ndtr(-abs(z)))

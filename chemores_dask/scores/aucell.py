@@ -138,6 +138,7 @@ def aucell(
             "top_share": top_share,
             "normalization": normalization,
             "last_rank": last_rank,
+            "expression": expression,
             "minimum_share": minimum_share,
         },
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -162,7 +162,7 @@ def _weights(
     place = {gene: number for number, gene in enumerate(genes)}
     weights, sizes = np.zeros((len(genes), len(used))), np.zeros(len(used), dtype=np.int64)
     for column, (gene_set, original) in enumerate(zip(used, asked, strict=True)):
-        varying = [gene for gene in gene_set.genes if spread.varies[place[gene]]]
+        varying = {gene: place[gene] for gene in gene_set.genes if spread.varies[place[gene]]}
         _check_variation(gene_set, len(original.genes), varying, minimum_share=minimum_share, rows=rows)
         of_genes = gene_set.weights or _equal_weights(gene_set, varying)
         chosen = np.array([of_genes.get(gene, 0.0) for gene in varying])
@@ -173,17 +173,19 @@ def _weights(
             )
             raise GeneMismatchError(message)
         scale = np.abs(chosen).sum() if gene_set.weights else 1.0
-        weights[[place[gene] for gene in varying], column] = chosen / scale
+        weights[list(varying.values()), column] = chosen / scale
         sizes[column] = len(varying)
     return weights, sizes
 
 
-def _equal_weights(gene_set: GeneSet, varying: Sequence[str]) -> dict[str, float]:
+def _equal_weights(gene_set: GeneSet, varying: Mapping[str, int]) -> dict[str, float]:
     up, down = ([gene for gene in side if gene in varying] for side in (gene_set.up, gene_set.down))
     return {gene: 1 / len(up) for gene in up} | {gene: -1 / len(down) for gene in down}
 
 
-def _check_variation(gene_set: GeneSet, asked: int, varying: Sequence[str], *, minimum_share: float, rows: str) -> None:
+def _check_variation(
+    gene_set: GeneSet, asked: int, varying: Mapping[str, int], *, minimum_share: float, rows: str
+) -> None:
     constant = [gene for gene in gene_set.genes if gene not in varying]
     if not varying or len(varying) < minimum_share * asked:
         message = (

@@ -31,7 +31,7 @@ from chemores_dask.stream import check_fits, compute
 from chemores_dask.stream.rows import map_rows
 from chemores_dask.stream.selection import sum_columns, weigh_columns
 
-ALGORITHM_REVISION = 1
+ALGORITHM_REVISION = 2
 
 RESULT = declare_scores(
     Variable("module_controls", ("gene_set",), "i", unit="genes", doc="different control genes"),
@@ -160,6 +160,7 @@ def module_score(
             "bins": controls.bins,
             "controls": controls.genes,
             "gene_mean": "own pass" if gene_mean is None else "given",
+            "expression": expression,
             "minimum_share": minimum_share,
         },
         further={"module_controls": control_counts},

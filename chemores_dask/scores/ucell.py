@@ -131,6 +131,7 @@ def ucell(
             "maximum_rank": lowest,
             "missing": missing,
             "down_weight": float(down_weight),
+            "expression": expression,
             "minimum_share": minimum_share,
         },
     )

@@ -194,7 +194,8 @@ def _measured_weights(
 
 def _check_weights(gene_set: GeneSet) -> None:
     without = [gene for gene in gene_set.genes if gene not in gene_set.weights]
-    strange = [gene for gene in gene_set.weights if gene not in set(gene_set.genes)]
+    known = set(gene_set.genes)
+    strange = [gene for gene in gene_set.weights if gene not in known]
     if without or strange:
         message = (
             f"Every gene of a set needs a weight in weighted_score, and every weight a gene. In {gene_set.name!r} genes without weight: "

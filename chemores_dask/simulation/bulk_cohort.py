@@ -17,7 +17,12 @@ from chemores_dask.simulation.generators import named_generator
 
 RESPONSES = ("M1", "M2", "M3")
 SCALE = "log2(TPM + 1)"
-_RESPONSE_CUTS = (0.6, 0.85)
+RESPONSE_CUTS = (0.6, 0.85)
+"""Shares of the patients up to M1, and up to M2."""
+
+NECROSIS_SHIFT = 1.0
+"""Log odds of necrosis at an average latent response."""
+
 _LEVELS = (1.5, 9.0)
 _MODULE_LEVELS = (4.0, 7.0)
 _DECIMALS = 4
@@ -34,7 +39,8 @@ class BulkCohort:
     expression
         log2(TPM + 1), genes by patients.
     clinical
-        One row per patient: ``patient``, ``time`` (months), ``event`` (0 or 1), ``response``, ``age``, ``sex``, ``subtype``.
+        One row per patient: ``patient``, ``time`` (months), ``event`` (0 or 1), ``response`` (M1 to M3), ``necrosis`` (%), ``age``,
+        ``sex``, ``subtype``.
     truth
         One row per patient: the standardized ``stemness`` and ``resistance`` scores, and the ``log_hazard``.
     """
@@ -82,7 +88,7 @@ def simulated_bulk(panel: GenePanel, gene_sets: GeneSets, *, design: SimulationD
 
     The score of a module is the mean over its genes of the z scores of log2(TPM + 1), brought to mean 0 and standard deviation 1.
     Survival is Weibull with log hazard ``stemness_hazard s + resistance_hazard r``, censored uniformly; the response follows a
-    proportional odds model of both scores.
+    proportional odds model of both scores, and necrosis falls as the same latent response gets worse.
 
     Parameters
     ----------
@@ -103,13 +109,15 @@ def simulated_bulk(panel: GenePanel, gene_sets: GeneSets, *, design: SimulationD
     log_hazard = design.stemness_hazard * scores["stemness"] + design.resistance_hazard * scores["resistance"]
     time, event = _survival(log_hazard, design=design, seed=seed)
     worse = design.stemness_response * scores["stemness"] + design.resistance_response * scores["resistance"]
+    latent = worse + named_generator(seed, "response").logistic(size=len(worse))
     generator = named_generator(seed, "clinical")
     clinical = pd.DataFrame(
         {
             "patient": patients,
             "time": time,
             "event": event.astype(np.int8),
-            "response": _response(worse, seed=seed),
+            "response": np.array(RESPONSES)[np.searchsorted(np.quantile(latent, RESPONSE_CUTS), latent)],
+            "necrosis": np.round(100 / (1 + np.exp(latent - NECROSIS_SHIFT)), 1),
             "age": np.round(generator.uniform(1, 18, size=len(patients)), 1),
             "sex": generator.choice(["female", "male"], size=len(patients)),
             "subtype": generator.choice(design.subtypes, size=len(patients)),
@@ -186,8 +194,3 @@ def longest_follow_up(log_hazard: Vector, *, event_share: float, shape: float) -
 
     reach = 60 / shape + np.ptp(log_hazard)
     return float(np.exp(brentq(excess, -reach, reach)))
-
-
-def _response(worse: Vector, *, seed: Seed) -> Vector:
-    latent = worse + named_generator(seed, "response").logistic(size=len(worse))
-    return np.array(RESPONSES)[np.searchsorted(np.quantile(latent, _RESPONSE_CUTS), latent)]

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from math import sqrt
 
 import numpy as np
-from scipy.special import logit
+from scipy.special import expit, logit
 from scipy.stats import t as student
 
 from chemores_dask.aliases import Seed
-from chemores_dask.simulation.bulk_cohort import SCALE, BulkCohort
+from chemores_dask.simulation.bulk_cohort import NECROSIS_SHIFT, RESPONSE_CUTS, SCALE, BulkCohort
 from chemores_dask.simulation.design import SimulationDesign
 from chemores_dask.simulation.paired_patients import PlannedSample
 from chemores_dask.simulation.simulated_cells import SimulatedCells
@@ -23,6 +23,8 @@ _SIGNIFICANT = 0.05
 _EXTREME = 0.001
 _SHARE_MARGIN = 0.005
 _SHARE_TOLERANCE = 0.2
+_STUDIED_FIRST = "stemness"
+_GOOD_NECROSIS = 0.9
 _ERRORS = 3.0
 _SAFETY = 2.0
 _MEDIAN_SPLIT = 1.6  # distance of the means of both halves of a normal distribution, in standard deviations
@@ -154,9 +156,10 @@ def truth_record(
 def planted_claims(truth: Mapping[str, object], *, design: SimulationDesign) -> tuple[PlantedClaim, ...]:
     """The figures that the pipeline on stem-like cells should find in this cohort.
 
-    Shares are those realized, over all undamaged cells, within 0.005 and a fifth of themselves. The log hazard ratio is
-    the planted one within three standard errors, ``1 / sqrt(events)``. Tests are claimed to be significant only where the planted
-    effect leaves twice the distance that this takes, and in a null cohort to give no extreme P value.
+    They are about the module with the larger effect on survival. Shares are those realized, over all undamaged cells, within 0.005
+    and a fifth of themselves. The log hazard ratio is the planted one within three standard errors, ``1 / sqrt(events)``; so is the
+    log odds ratio of the response. Tests are claimed to be significant only where the planted effect leaves twice the distance that
+    this takes, and in a null cohort to give no extreme P value.
 
     Parameters
     ----------
@@ -166,7 +169,8 @@ def planted_claims(truth: Mapping[str, object], *, design: SimulationDesign) -> 
         Sizes and effects.
     """
     claims = []
-    if design.stemness_effect:
+    module = _studied_module(design)
+    if design.stemness_effect and module == _STUDIED_FIRST:
         for side, stage in (("before", design.before), ("after", design.after)):
             share = truth["stages"][stage]["mean_stem_share_of_all_realized"]
             margin = _SHARE_MARGIN + _SHARE_TOLERANCE * share
@@ -180,23 +184,28 @@ def planted_claims(truth: Mapping[str, object], *, design: SimulationDesign) -> 
                     min(share + margin, 1.0),
                 )
             )
-    if _expansion_is_clear(design):
+    if _expansion_is_clear(design) and module == _STUDIED_FIRST:
         name = f"stem-like cells change from {design.before} to {design.after}: paired t test"
         claims.append(PlantedClaim(name, "expansion", "composition_t_p_value", 0.0, 0.0, _SIGNIFICANT))
     elif design.is_null and design.patients > 1:
         name = f"stem-like cells do not change from {design.before} to {design.after}: paired t test"
         claims.append(PlantedClaim(name, "expansion", "composition_t_p_value", 1.0, _EXTREME, 1.0))
-    return (*claims, *_survival_claims(truth, design))
+    return (*claims, *_survival_claims(truth, design, module=module), *_response_claims(design, module=module))
 
 
-def _survival_claims(truth: Mapping[str, object], design: SimulationDesign) -> list[PlantedClaim]:
+def _studied_module(design: SimulationDesign) -> str:
+    """The module whose pipeline should find something: that with the larger effect on survival."""
+    return "resistance" if abs(design.resistance_hazard) > abs(design.stemness_hazard) else _STUDIED_FIRST
+
+
+def _survival_claims(truth: Mapping[str, object], design: SimulationDesign, *, module: str) -> list[PlantedClaim]:
     events = truth["bulk"]["events"]
     if events == 0:
         return []
-    hazard, error = design.stemness_hazard, 1 / sqrt(events)
+    hazard, error = getattr(design, f"{module}_hazard"), 1 / sqrt(events)
     claims = [
         PlantedClaim(
-            "log hazard ratio per standard deviation of the bulk stemness score",
+            f"log hazard ratio per standard deviation of the bulk {module} score",
             "survival_model",
             "cox_model_coefficient",
             hazard,
@@ -206,12 +215,38 @@ def _survival_claims(truth: Mapping[str, object], design: SimulationDesign) -> l
         )
     ]
     if abs(hazard) * _MEDIAN_SPLIT / (2 * error) > _SAFETY * 1.96:
-        name = "bulk patients with high and low stemness score differ in survival: log-rank test"
+        name = f"bulk patients with high and low {module} score differ in survival: log-rank test"
         claims.append(PlantedClaim(name, "survival_test", "log_rank_p_value", 0.0, 0.0, _SIGNIFICANT))
     elif design.is_null:
-        name = "bulk patients with high and low stemness score do not differ in survival: log-rank test"
+        name = f"bulk patients with high and low {module} score do not differ in survival: log-rank test"
         claims.append(PlantedClaim(name, "survival_test", "log_rank_p_value", 1.0, _EXTREME, 1.0))
     return claims
+
+
+def _response_claims(design: SimulationDesign, *, module: str) -> list[PlantedClaim]:
+    odds = getattr(design, f"{module}_response")
+    if not odds:
+        return []
+    if module == _STUDIED_FIRST:
+        what, step, variable = "a worse response", "response_model", "ordinal_coefficient"
+        shares = np.diff([0.0, *RESPONSE_CUTS, 1.0])
+        # Information on a log odds ratio in a proportional odds model near no effect.
+        error = sqrt(3 / (design.bulk_patients * (1 - np.sum(shares**3))))
+    else:
+        what, step, variable, odds = "a good response (90 % necrosis)", "necrosis", "necrosis_coefficient", -odds
+        good = expit(NECROSIS_SHIFT - logit(_GOOD_NECROSIS))
+        error = 1 / sqrt(design.bulk_patients * good * (1 - good))
+    return [
+        PlantedClaim(
+            f"log odds ratio of {what} per standard deviation of the bulk {module} score",
+            step,
+            variable,
+            odds,
+            odds - _ERRORS * error,
+            odds + _ERRORS * error,
+            {"term": "score"},
+        )
+    ]
 
 
 def _expansion_is_clear(design: SimulationDesign) -> bool:

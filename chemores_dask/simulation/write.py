@@ -6,7 +6,7 @@
       samples.csv                 sample, path, patient, stage, batch, subtype
       <sample>/                   barcodes.tsv.gz, features.tsv.gz, matrix.mtx.gz
       <sample>.h5                 the other form
-      clinical.tsv                bulk cohort: patient, time, event, response, age, sex, subtype
+      clinical.tsv                bulk cohort: patient, time, event, response, necrosis, age, sex, subtype
       bulk_expression.tsv.gz      bulk cohort: log2(TPM + 1), genes by patients
       gene_sets.gmt
       truth/

@@ -81,9 +81,7 @@ ENRICHMENT: dict[str, tuple[Callable[..., xr.Dataset], Noun, Call]] = {
     "prerank_enrichment": (
         prerank_enrichment,
         tiny_differential,
-        lambda genes: prerank_enrichment(
-            genes, tiny_sets(), statistic="tiny_statistic", permutations=200, seed=3
-        ),
+        lambda genes: prerank_enrichment(genes, tiny_sets(), statistic="tiny_statistic", permutations=200, seed=3),
     ),
     "camera_enrichment": (
         camera_enrichment,

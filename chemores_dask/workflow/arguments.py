@@ -20,7 +20,8 @@ from chemores_dask.workflow.steps import Reference
 from chemores_dask.workflow.toml_tables import KIND_NAMES, close_names
 
 SCALARS = (str, bool, int, float)
-ARRAYS = (np.ndarray, xr.DataArray)
+TO_VARIABLE = 'a reference such as "@step.variable"'
+REFERRED = {np.ndarray: TO_VARIABLE, xr.DataArray: TO_VARIABLE, xr.Dataset: 'a reference to a result such as "@step"'}
 """What a file cannot say: these come by reference."""
 
 
@@ -124,13 +125,11 @@ def _convert(value: object, hint: object, place: str, gene_sets: GeneSets) -> ob
         return _referred(value, hint, place)
     if hint is None:
         return value
-    if hint is xr.Dataset:
-        _refuse(place, 'a reference to a result such as "@step"', value)
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         return _convert_union(value, typing.get_args(hint), place, gene_sets)
-    if hint in ARRAYS:
-        _refuse(place, 'a reference such as "@step.variable"', value)
+    if hint in REFERRED:
+        _refuse(place, REFERRED[typing.cast("type", hint)], value)
     if hint is GeneSets:
         return _named_gene_sets(value, place, gene_sets)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
@@ -159,7 +158,7 @@ def _referred(reference: Reference, hint: object, place: str) -> Reference:
 
 def _convert_union(value: object, options: tuple[object, ...], place: str, gene_sets: GeneSets) -> object:
     reasons = []
-    sayable = [option for option in options if option not in (type(None), xr.Dataset, *ARRAYS)]
+    sayable = [option for option in options if option not in (type(None), *REFERRED)]
     for option in sayable or options[:1]:
         try:
             return _convert(value, option, place, gene_sets)

@@ -18,6 +18,7 @@ from chemores_dask.store.cohort_store import cells_by_sample
 from chemores_dask.store.patients import list_cohorts, open_patients
 from chemores_dask.store.results import ResultEntry, list_results
 from chemores_dask.workflow.planning import EarlierResult
+from chemores_dask.workflow.sample_table import sample_table
 from chemores_dask.workflow.steps import CELLS, PATIENTS
 
 PATIENT = "patient"
@@ -45,6 +46,10 @@ class Inventory:
         Columns of the table of the cells, and variables of each cohort, under the same names.
     results
         What was computed.
+    sample_table
+        One row per sample, with what is known of it.
+    gene_names
+        Genes of the cells.
     """
 
     cells: int
@@ -57,6 +62,8 @@ class Inventory:
     checksums: Mapping[str, str]
     columns: Mapping[str, tuple[str, ...]]
     results: tuple[EarlierResult, ...]
+    sample_table: pd.DataFrame
+    gene_names: tuple[str, ...]
 
 
 def take_inventory(store: StorePath) -> Inventory:
@@ -82,6 +89,7 @@ def take_inventory(store: StorePath) -> Inventory:
     facts: Mapping[str, int] = {}
     samples: dict[str, int] = {}
     patients = 0
+    table, genes = sample_table(pd.DataFrame()), ()
     if has_cells(root):
         cells = open_cells(root)
         facts = layout.group_attributes(root / layout.CELLS) or {}
@@ -89,6 +97,7 @@ def take_inventory(store: StorePath) -> Inventory:
         columns[CELLS] = tuple(str(name) for name in cells.obs.columns)
         facts = {**facts, "genes": cells.n_vars}
         samples = cells_by_sample(cells.obs)
+        table, genes = sample_table(cells.obs), tuple(str(name) for name in cells.var_names)
         patients = int(cells.obs[PATIENT].nunique()) if PATIENT in cells.obs else 0
     cohorts = {}
     for name in list_cohorts(root):
@@ -107,6 +116,8 @@ def take_inventory(store: StorePath) -> Inventory:
         checksums=checksums,
         columns=columns,
         results=tuple(_earlier(entry) for entry in list_results(root)),
+        sample_table=table,
+        gene_names=genes,
     )
 
 

@@ -168,7 +168,9 @@ def _gene_set(table: TomlTable) -> GeneSet:
     if not weights.values:
         return GeneSet(name, up, down, source=source)
     if up or down:
-        table.fail("weights", expected="takes the place of 'up' and 'down': the sign of a weight is the direction of its gene")
+        table.fail(
+            "weights", expected="takes the place of 'up' and 'down': the sign of a weight is the direction of its gene"
+        )
     return GeneSet.from_weights(name, {gene: weights.number(gene) for gene in weights.values}, source=source)
 
 

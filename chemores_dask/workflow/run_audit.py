@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -28,12 +27,12 @@ from chemores_dask.auditor.study_design import (
     SignatureUse,
     StudyDesign,
 )
+from chemores_dask.checks import listed
 from chemores_dask.gene_sets import GeneSets
-from chemores_dask.store.cells import has_cells, read_tables
 from chemores_dask.store.patients import open_patients
+from chemores_dask.workflow.inventory import Inventory
 from chemores_dask.workflow.planning import PlannedStep
 from chemores_dask.workflow.record import AuditAssociation, AuditCheck, AuditFinding, AuditRecord
-from chemores_dask.workflow.sample_table import sample_table
 from chemores_dask.workflow.step_contrasts import step_contrasts
 from chemores_dask.workflow.steps import CELLS, PATIENTS, Pipeline, Reference, references_of
 
@@ -62,7 +61,9 @@ class StoreTables:
     cohorts: Mapping[str, xr.Dataset]
 
 
-def audit_run(pipeline: Pipeline, store: StorePath, *, planned: Sequence[PlannedStep]) -> xr.Dataset:
+def audit_run(
+    pipeline: Pipeline, store: StorePath, *, inventory: Inventory, planned: Sequence[PlannedStep]
+) -> xr.Dataset:
     """Audit a pipeline on a store, before anything runs.
 
     Parameters
@@ -71,6 +72,8 @@ def audit_run(pipeline: Pipeline, store: StorePath, *, planned: Sequence[Planned
         What to do.
     store
         Path of the store.
+    inventory
+        What the store holds.
     planned
         Its steps as planned on this store.
 
@@ -78,7 +81,7 @@ def audit_run(pipeline: Pipeline, store: StorePath, *, planned: Sequence[Planned
     -------
     As :func:`~chemores_dask.auditor.design_audit.audit`.
     """
-    return audit(design_of_run(pipeline, read_store_tables(store, planned), planned=planned))
+    return audit(design_of_run(pipeline, store_tables(store, inventory=inventory, planned=planned), planned=planned))
 
 
 def audit_record(found: xr.Dataset) -> AuditRecord:
@@ -125,13 +128,15 @@ def _associations(found: xr.Dataset) -> Iterator[AuditAssociation]:
         )
 
 
-def read_store_tables(store: StorePath, planned: Sequence[PlannedStep]) -> StoreTables:
-    """Read the tables of samples, genes and patients; counts are not read.
+def store_tables(store: StorePath, *, inventory: Inventory, planned: Sequence[PlannedStep]) -> StoreTables:
+    """Collect the tables of samples, genes and patients; counts are not read.
 
     Parameters
     ----------
     store
         Path of the store.
+    inventory
+        What it holds.
     planned
         Steps; only cohorts that they read are opened.
 
@@ -139,13 +144,11 @@ def read_store_tables(store: StorePath, planned: Sequence[PlannedStep]) -> Store
     -------
     The tables; empty where there are no cells.
     """
-    samples, genes = sample_table(pd.DataFrame()), ()
-    if has_cells(Path(store)):
-        tables = read_tables(store)
-        samples, genes = sample_table(tables.obs), tuple(str(name) for name in tables.var.index)
     cohorts = sorted({root for each in planned for root in each.roots if root.startswith(PATIENTS)})
     return StoreTables(
-        samples, genes, {name: open_patients(store, cohort=name.removeprefix(PATIENTS)) for name in cohorts}
+        inventory.sample_table,
+        inventory.gene_names,
+        {name: open_patients(store, cohort=name.removeprefix(PATIENTS)) for name in cohorts},
     )
 
 
@@ -318,21 +321,23 @@ class _Reader:
         return tuple(str(name) for name in cohort[GENE].values) if GENE in cohort.indexes else ()
 
     def cutoffs(self) -> Iterator[SignatureUse]:
-        """Cut-offs that tests rest on: labels that a step made from scores alone."""
+        """Cut-offs that tests rest on: labels that a step made from scores alone, each with the steps that test them."""
+        users: dict[tuple[Reference, tuple[str, ...]], list[str]] = {}
         for each in self.planned:
-            if each.entry.tests is None or each.entry.tests.descriptive:
-                continue
-            for reference in dict.fromkeys(self.upstream(each)):
-                source = self.steps[reference.step]
-                threshold = source.arguments.get("threshold")
-                if isinstance(threshold, Reference) and threshold.step in self.steps:
-                    source = self.steps[threshold.step]
-                yield SignatureUse(
-                    f"{reference} in {each.step.name}",
-                    test=self.material(*each.roots),
-                    cutoff=self.material(*source.roots),
-                    cutoff_rule="frozen" if isinstance(threshold, float) else "blind",
-                )
+            if each.entry.tests is not None and not each.entry.tests.descriptive:
+                for reference in dict.fromkeys(self.upstream(each)):
+                    users.setdefault((reference, each.roots), []).append(each.step.name)
+        for (reference, roots), names in users.items():
+            source = self.steps[reference.step]
+            threshold = source.arguments.get("threshold")
+            if isinstance(threshold, Reference) and threshold.step in self.steps:
+                source = self.steps[threshold.step]
+            yield SignatureUse(
+                f"{reference} in {listed(names)}",
+                test=self.material(*roots),
+                cutoff=self.material(*source.roots),
+                cutoff_rule="frozen" if isinstance(threshold, float) else "blind",
+            )
 
     def upstream(self, each: PlannedStep) -> Iterator[Reference]:
         """Labels cut from scores that a step, or anything it is made of, reads."""

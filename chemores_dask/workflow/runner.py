@@ -29,7 +29,7 @@ from chemores_dask.workflow.claims import Claim, check_claims, compare_claims
 from chemores_dask.workflow.cost import CostMeter, active_client, describe_host
 from chemores_dask.workflow.events import RowsDecoded, StepFinished, StepStarted, Watch, watch_nothing
 from chemores_dask.workflow.inputs import join_cells, join_dataset, labeled_value, parameter_value, view_cells
-from chemores_dask.workflow.inventory import take_inventory
+from chemores_dask.workflow.inventory import Inventory, take_inventory
 from chemores_dask.workflow.planning import PlannedStep, plan_pipeline
 from chemores_dask.workflow.record import Bill, RunRecord, StepRecord, add_bills
 from chemores_dask.workflow.run_audit import audit_record, audit_run
@@ -54,7 +54,23 @@ def plan_run(pipeline: Pipeline, store: StorePath) -> tuple[PlannedStep, ...]:
     -------
     The steps in order, each with the address of its result, and why it would run or not. Nothing is computed.
     """
-    inventory = take_inventory(store)
+    return plan_on(take_inventory(store), pipeline)
+
+
+def plan_on(inventory: Inventory, pipeline: Pipeline) -> tuple[PlannedStep, ...]:
+    """Find out what a run would do on a store that was looked at.
+
+    Parameters
+    ----------
+    inventory
+        What the store holds.
+    pipeline
+        What to do.
+
+    Returns
+    -------
+    As :func:`plan_run`.
+    """
     return plan_pipeline(pipeline, checksums=inventory.checksums, earlier=inventory.results, columns=inventory.columns)
 
 
@@ -118,7 +134,7 @@ def run_pipeline(
     with starting(pipeline, store, wait=wait, watch=watch) as start, memory_budget(limit) as budget:
         prepare_folder(out)
         inventory = start.inventory
-        found = audit_run(pipeline, store, planned=start.planned)
+        found = audit_run(pipeline, store, inventory=inventory, planned=start.planned)
         run = _Run(pipeline, store, start, watch)
         steps, bill = run.run_steps(budget)
     record = RunRecord(

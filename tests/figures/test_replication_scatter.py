@@ -25,7 +25,9 @@ def test_replication_scatter__draws_each_set_once_in_the_color_of_its_outcome(re
     for code, name in enumerate(names):
         (dots,) = by_name(figure, name)
         own = outcome == code
-        expected = np.column_stack([replication[f"replication_{which}_score"].values[own] for which in ("first", "second")])
+        expected = np.column_stack(
+            [replication[f"replication_{which}_score"].values[own] for which in ("first", "second")]
+        )
         assert np.asarray(dots.get_offsets()).tolist() == expected.tolist()
         drawn += len(expected)
     assert drawn == replication.sizes["gene_set"]

@@ -24,8 +24,7 @@ def test_roc_curve__states_n_limits_and_tests():
     for expected in (
         f"n = {int(result['performance_patients'])} patients",
         "with M3",
-        "95% limits",
-        "(DeLong)",
+        "95% limits (DeLong)",
         "Wilcoxon rank-sum test: P =",
         "DeLong's test of the difference: P =",
         "Youden's index in the same",
@@ -37,7 +36,7 @@ def test_roc_curve__states_n_limits_and_tests():
 def test_roc_curve__says_that_one_patient_gives_no_limits():
     result = performance_result()
     result["performance_auroc_lower"] = np.nan
-    assert "no limits" in said(roc_curve(result))
+    assert "No limits" in said(roc_curve(result))
 
 
 def test_patients_line__counts_training_patients():

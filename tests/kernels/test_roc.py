@@ -37,6 +37,8 @@ def test_areas_under_curves__of_one_patient_in_a_class_have_no_variance():
 
 
 def test_area_limits__stay_between_zero_and_one():
+    assert np.isnan(area_limits(1.0, 0.0)).all()
+    assert np.isnan(area_limits(0.5, np.nan)).all()
     assert area_limits(0.99, 0.01) == (pytest.approx(0.99 - 1.959963984540054 * 0.1), 1.0)
 
 

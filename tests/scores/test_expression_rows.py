@@ -53,7 +53,7 @@ def test_expression_rows__take_the_keys_that_cells_have():
 def test_expression_rows__refuse_expression_that_is_no_number():
     with pytest.raises(InputError, match="must hold real numbers"):
         expression_rows(patients_of(MATRIX.astype(complex)), caller="test")
-    with pytest.raises(InputError, match="test needs cells as AnnData. Got DataFrame"):
+    with pytest.raises(InputError, match=r"test needs cells as AnnData\. Got DataFrame"):
         expression_rows(pd.DataFrame(MATRIX), caller="test")
     with pytest.raises(InputError, match="needs a matrix"):
         expression_rows(anndata.AnnData(obs=pd.DataFrame(index=["a"])), caller="test")

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from lifelines import CoxPHFitter
 from scipy import stats
+from statsmodels.discrete.discrete_model import Logit
 from statsmodels.miscmodels.ordinal_model import OrderedModel
+from statsmodels.tools import add_constant
 
 from chemores_dask.errors import ParameterError
 from chemores_dask.simulation.bulk_cohort import bulk_genes, longest_follow_up, module_zscore, simulated_bulk
@@ -44,6 +46,16 @@ def test_simulated_bulk__ties_response_to_the_score():
     codes = bulk.clinical["response"].map({"M1": 0, "M2": 1, "M3": 2})
     fit = OrderedModel(codes, bulk.truth[["stemness"]], distr="logit").fit(method="bfgs", disp=False)
     assert abs(fit.params["stemness"] - DESIGN.stemness_response) < 3 * fit.bse["stemness"]
+
+
+def test_simulated_bulk__ties_necrosis_to_the_score():
+    design = dataclasses.replace(SimulationDesign.chemotherapy(), genes=3000, bulk_genes=600, bulk_patients=1000)
+    bulk = simulated_bulk(PANEL, GENE_SETS, design=design, seed=5)
+    necrosis = bulk.clinical["necrosis"]
+    assert necrosis.between(0, 100).all()
+    assert necrosis.groupby(bulk.clinical["response"]).median().is_monotonic_decreasing
+    fit = Logit((necrosis >= 90).astype(int), add_constant(bulk.truth[["resistance"]])).fit(disp=False)
+    assert abs(fit.params["resistance"] + design.resistance_response) < 3 * fit.bse["resistance"]
 
 
 def test_simulated_bulk__has_the_planted_share_of_events():

@@ -78,8 +78,18 @@ def test_planted_claims__surround_their_values():
         "composition_t_p_value",
         "cox_model_coefficient",
         "log_rank_p_value",
+        "ordinal_coefficient",
     }
     assert all(claim.lower <= claim.value <= claim.upper for claim in claims)
+
+
+def test_planted_claims__are_about_the_module_with_an_effect():
+    design = dataclasses.replace(SimulationDesign.chemotherapy(), genes=DESIGN.genes, bulk_genes=DESIGN.bulk_genes)
+    claims = {claim.variable: claim for claim in planted_claims(truth_of(design), design=design)}
+    assert set(claims) == {"cox_model_coefficient", "log_rank_p_value", "necrosis_coefficient"}
+    assert all("resistance" in claim.name for claim in claims.values())
+    assert claims["cox_model_coefficient"].value == design.resistance_hazard
+    assert claims["necrosis_coefficient"].value == -design.resistance_response
 
 
 def test_planted_claims__of_a_null_design_claim_no_effect():

@@ -6,7 +6,7 @@ import typing
 import pytest
 
 from chemores_dask.errors import UnknownStepError
-from chemores_dask.workflow.catalogue import CATALOGUE, find_analysis
+from chemores_dask.workflow.catalogue import CATALOGUE, COUNTS, EITHER, TABLE, find_analysis
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
@@ -31,3 +31,12 @@ def test_find_analysis__offers_the_close_name():
 def test_catalogue__names_parameters_that_the_analyses_have():
     for name, entry in CATALOGUE.items():
         assert set(entry.columns) <= set(inspect.signature(entry.function).parameters), name
+
+
+def test_taken_by__settles_what_an_analysis_of_either_reads():
+    entry = CATALOGUE["module_score"]
+    assert entry.takes == EITHER
+    of_cells, of_patients = entry.taken_by(cells=True), entry.taken_by(cells=False)
+    assert (of_cells.takes, of_cells.columns, of_cells.passes) == (COUNTS, (), 2)
+    assert (of_patients.takes, of_patients.columns, of_patients.passes) == (TABLE, ("expression",), 0)
+    assert CATALOGUE["quality"].taken_by(cells=True) is CATALOGUE["quality"]

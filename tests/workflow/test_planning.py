@@ -151,3 +151,20 @@ def test_plan_pipeline__refuses_columns_that_the_input_lacks():
     ):
         with pytest.raises(PipelineFileError, match=reason):
             plan_pipeline(with_parameters(step, **parameters), checksums=CHECKSUMS, columns=columns)
+
+
+def test_plan_pipeline__takes_cells_or_patients_where_an_analysis_does():
+    parameters = {"gene_sets": ["stemness"], "method": "seurat"}
+    columns = {"cells": ["sample"], "patients/bulk": ["tpm"]}
+    bulk = Step("bulk", "module_score", "patients/bulk", parameters={**parameters, "expression": "tpm"})
+    planned = plan_pipeline(pipeline((*STEPS, bulk)), checksums=CHECKSUMS)
+    takes = {step.step.name: (step.entry.takes, step.entry.passes) for step in planned}
+    assert takes["scores"] == ("cells", 2)
+    assert takes["bulk"] == ("patients", 0)
+    # Only patients have a variable of expression.
+    of_cells = pipeline((replace(STEPS[0], of="cells"),), views=())
+    assert plan_pipeline(of_cells, checksums=CHECKSUMS, columns=columns)
+    assert plan_pipeline(pipeline((bulk,), views=()), checksums=CHECKSUMS, columns=columns)
+    wrong = replace(bulk, parameters={**parameters, "expression": "fpkm"})
+    with pytest.raises(PipelineFileError, match="'expression' of step 'bulk' must name a column"):
+        plan_pipeline(pipeline((wrong,), views=()), checksums=CHECKSUMS, columns=columns)

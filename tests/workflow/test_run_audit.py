@@ -9,8 +9,9 @@ import pytest
 from chemores_dask.store.patients import write_patients
 from chemores_dask.store.results import list_results
 from chemores_dask.testing.nouns import tiny_patients
-from chemores_dask.workflow.run_audit import audit_record, audit_run, design_of_run, read_store_tables
-from chemores_dask.workflow.runner import plan_run, run_pipeline
+from chemores_dask.workflow.inventory import take_inventory
+from chemores_dask.workflow.run_audit import audit_record, audit_run, design_of_run, store_tables
+from chemores_dask.workflow.runner import plan_on, run_pipeline
 from chemores_dask.workflow.steps import PATIENTS
 
 STEPS = """
@@ -52,10 +53,16 @@ group = "arm"
 def design(read, store, pipeline_text):
     def make(text=pipeline_text + STEPS):
         pipeline = read(text)
-        planned = plan_run(pipeline, store)
-        return design_of_run(pipeline, read_store_tables(store, planned), planned=planned)
+        inventory = take_inventory(store)
+        planned = plan_on(inventory, pipeline)
+        return design_of_run(pipeline, store_tables(store, inventory=inventory, planned=planned), planned=planned)
 
     return make
+
+
+def audited(pipeline, store):
+    inventory = take_inventory(store)
+    return audit_run(pipeline, store, inventory=inventory, planned=plan_on(inventory, pipeline))
 
 
 def codes(found):
@@ -74,8 +81,7 @@ def test_design_of_run__reads_tests_off_the_steps(design):
 
 def test_design_of_run__counts_patients_events_and_terms(design, store):
     models = {model.name: model for model in design().models}
-    cohort = read_store_tables(store, ()).cohorts
-    assert cohort == {}
+    assert store_tables(store, inventory=take_inventory(store), planned=()).cohorts == {}
     assert set(models) == {"model", "scan", "arms"}
     assert (models["model"].patients, models["model"].terms, models["scan"].terms) == (40, 1, 1)
     assert models["model"].events == models["arms"].events > 10
@@ -147,13 +153,13 @@ score_known = "surgery"
 
 def test_audit_run__finds_what_is_there(read, store, pipeline_text):
     pipeline = read(pipeline_text + STEPS)
-    found = audit_run(pipeline, store, planned=plan_run(pipeline, store))
+    found = audited(pipeline, store)
     assert codes(found) == {"undeclared_family", "descriptive_cells", "blind_cutoff", "few_cells"}
 
 
 def test_audit_run__names_stages_that_are_not_there(read, store, pipeline_text):
     pipeline = read(pipeline_text + STEPS.replace('after = "relapse"', 'after = "remission"'))
-    assert "absent_values" in codes(audit_run(pipeline, store, planned=plan_run(pipeline, store)))
+    assert "absent_values" in codes(audited(pipeline, store))
 
 
 def test_run_pipeline__keeps_findings_and_changes_nothing_else(read, store, tmp_path, pipeline_text):
@@ -172,7 +178,7 @@ def test_run_pipeline__keeps_findings_and_changes_nothing_else(read, store, tmp_
 
 def test_audit_record__keeps_all_in_plain_values(read, store, pipeline_text):
     pipeline = read(pipeline_text + STEPS)
-    found = audit_run(pipeline, store, planned=plan_run(pipeline, store))
+    found = audited(pipeline, store)
     record = audit_record(found)
     assert record.findings[0].severity == "warning"
     assert record.count("warning") == 2
@@ -183,7 +189,7 @@ def test_audit_record__keeps_all_in_plain_values(read, store, pipeline_text):
     json.dumps(record.associations[0].__dict__)
 
 
-def test_read_store_tables__takes_a_store_without_cells(read, tmp_path):
+def test_store_tables__takes_a_store_without_cells(read, tmp_path):
     path = tmp_path / "patients.zarr"
     write_patients(tiny_patients(), path, cohort="trial")
     text = """
@@ -201,8 +207,8 @@ event = "event"
 covariates = ["age"]
 """
     pipeline = read(text)
-    planned = plan_run(pipeline, path)
-    tables = read_store_tables(path, planned)
+    inventory = take_inventory(path)
+    tables = store_tables(path, inventory=inventory, planned=plan_on(inventory, pipeline))
     assert tables.samples.empty
     assert list(tables.cohorts) == [f"{PATIENTS}trial"]
-    assert codes(audit_run(pipeline, path, planned=planned)) == set()
+    assert codes(audited(pipeline, path)) == set()

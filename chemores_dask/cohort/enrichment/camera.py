@@ -27,7 +27,9 @@ CALLER = "camera_enrichment"
 
 _SET = ("gene_set",)
 RESULT = declare(
-    Variable("camera_difference", _SET, "f", unit="what is ranked", doc="mean of the set minus mean of all other genes"),
+    Variable(
+        "camera_difference", _SET, "f", unit="what is ranked", doc="mean of the set minus mean of all other genes"
+    ),
     Variable("camera_statistic", _SET, "f", doc="t with the variance inflated by the correlation between genes"),
     Variable("camera_p_value", _SET, "f", doc="two-sided t test of the set against all other genes"),
     Variable("camera_q_value", _SET, "f", doc="Benjamini-Hochberg over the sets tested"),
@@ -143,7 +145,9 @@ def camera_enrichment(
 def _compare(sums: Vector, sizes: Vector, values: Vector, correlation: float) -> dict[str, Vector]:
     number, others = values.size, values.size - sizes
     inflation = 1 + (sizes - 1) * correlation
-    with np.errstate(divide="ignore", invalid="ignore"):  # sets that are empty or hold all genes are left out afterwards
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # sets that are empty or hold all genes are left out afterwards
         difference = number / others * (sums / sizes - values.mean())
         between = difference**2 * sizes * others / number
         pooled = np.maximum((number - 1) * values.var(ddof=1) - between, 0.0) / (number - 2)

@@ -25,7 +25,9 @@ SMALLEST = float(np.finfo(np.float64).tiny)
 """P values of 0 count as this: 307.65 on the scale of -log10."""
 
 RESULT = declare(
-    Variable("ranking_value", ("gene",), "f", doc="higher where the gene goes up; not a number where it was not tested"),
+    Variable(
+        "ranking_value", ("gene",), "f", doc="higher where the gene goes up; not a number where it was not tested"
+    ),
     Variable("ranking_patients", (), "i", unit="patients", doc="behind the values", optional=True),
 )
 
@@ -136,8 +138,6 @@ def _find(differential: xr.Dataset, endings: Sequence[str], prefix: str | None) 
         message = f"{CALLER} needs a variable {wanted} over (gene). Present over (gene): {listed(present)}; rank by another one, or rename."
         raise MissingVariableError(message)
     if len(found) > 1:
-        message = (
-            f"The result must hold one test, or 'prefix' of {CALLER} say which. Found {listed(found)}; give the first word."
-        )
+        message = f"The result must hold one test, or 'prefix' of {CALLER} say which. Found {listed(found)}; give the first word."
         raise ParameterError(message)
     return found[0]

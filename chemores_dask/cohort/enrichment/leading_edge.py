@@ -30,7 +30,9 @@ def leading_edge(enrichment: xr.Dataset, *, gene_set: str) -> list[str]:
     ParameterError
         If there is no such set.
     """
-    check_variables(enrichment, ["prerank_member", "prerank_member_leading"], dims=("member",), what="the result", caller=CALLER)
+    check_variables(
+        enrichment, ["prerank_member", "prerank_member_leading"], dims=("member",), what="the result", caller=CALLER
+    )
     names = [str(name) for name in enrichment["gene_set"].values]
     check_one_of(gene_set, names, parameter="gene_set", caller=CALLER)
     number = names.index(gene_set)

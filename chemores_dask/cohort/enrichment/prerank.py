@@ -121,7 +121,8 @@ def prerank_enrichment(
     Passes over the counts: 0. Memory: different sizes x permutations x 8 bytes. P is ``(1 + k) / (1 + n)`` with ``k`` of ``n`` random
     sets of the same sign at least as far from 0; gseapy gives ``k / n``. Where ``k`` is below 10, P comes from splitting, as fgsea does
     it [2]_: down to 1e-10, which stands for all that is smaller. ``prerank_p_method`` and ``prerank_p_error`` say how, and how surely.
-    The false discovery rate rests on the permutations alone, and may be 0. A sum that goes as far up as down scores 0; where no member weighs anything, all count the same.
+    The false discovery rate rests on the permutations alone, and may be 0. Where no random set has the sign of a score, its normalized
+    score and rate are not numbers. A sum that goes as far up as down scores 0; where no member weighs anything, all count the same.
 
     **Genes are permuted, not patients.** Genes of a set rise and fall together even where nothing happens to the set, so these P values
     are too small for sets of correlated genes; they order sets. :func:`camera_enrichment` allows for that correlation. The number of

@@ -71,7 +71,7 @@ def patients_behind(genes: xr.Dataset, statistic: str, *, name: str) -> dict[str
     The number by its name; nothing where the result does not state it.
     """
     stated = [str(variable) for variable in genes.variables if str(variable).endswith(PATIENTS)]
-    own = [variable for variable in stated if variable == statistic.split("_")[0] + PATIENTS]
+    own = [variable for variable in stated if variable == statistic.split("_", maxsplit=1)[0] + PATIENTS]
     found = own or stated
     if len(found) != 1 or genes[found[0]].dtype.kind not in "iu" or not genes[found[0]].size:
         return {}

@@ -151,4 +151,3 @@ def recorded_sets(gene_sets: GeneSets) -> dict[str, object]:
         "sets": len(gene_sets),
         "fingerprint": fingerprint(step="gene_sets", parameters=described, inputs={}, revision=1),
     }
-

@@ -68,7 +68,8 @@ def comparison_values(first: Vector, second: Vector, positive: Vector, *, level:
     areas = areas_under_curves(np.stack([first, second]), positive)
     difference, _, p_value = compare_areas(areas)
     variance = areas.covariance[0, 0] + areas.covariance[1, 1] - 2 * areas.covariance[0, 1]
-    reach = float(ndtri(0.5 + level / 2) * np.sqrt(max(variance, 0.0)))
+    known = np.isfinite(p_value)
+    reach = float(ndtri(0.5 + level / 2) * np.sqrt(variance)) if known else float("nan")
     lower, upper = area_limits(float(areas.estimates[1]), float(areas.covariance[1, 1]), level=level)
     return {
         "performance_against_patients": first.size,
@@ -177,7 +178,8 @@ def drawn_values(
         draws=draws,
         seed=seed,
     )
-    area = np.nanquantile(drawn.auroc, tails)
+    # A score that parts the classes does so in every drawn cohort, which says nothing of other patients.
+    area = np.nanquantile(drawn.auroc, tails) if np.nanmax(drawn.auroc) > np.nanmin(drawn.auroc) else np.full(2, np.nan)
     values: dict[str, object] = {
         "performance_auroc_bootstrap_lower": float(area[0]),
         "performance_auroc_bootstrap_upper": float(area[1]),

@@ -132,7 +132,7 @@ def response_groups(
     Notes
     -----
     Passes over the counts: 0. Limits of the shift are differences at the quantiles of the rank sum, so they are not numbers where so few
-    patients allow no such coverage. The trend is exact up to 100 patients without ties. The family of the adjusted P values is that of
+    patients allow no such coverage; DeLong's limits are none where a group has one patient or the groups do not overlap. The trend is exact up to 100 patients without ties. The family of the adjusted P values is that of
     the pairs.
 
     References

@@ -34,7 +34,12 @@ RESULT = declare(
     Variable(
         "response_scan_auroc", _GENE, "f", doc="probability that the higher response has more expression", optional=True
     ),
-    Variable("response_scan_p_value", _GENE, "f", doc="two-sided; the attribute test says which"),
+    Variable(
+        "response_scan_p_value",
+        _GENE,
+        "f",
+        doc="two classes: Wilcoxon rank-sum test; else Spearman correlation; two-sided",
+    ),
     Variable("response_scan_q_value", _GENE, "f", doc="Benjamini-Hochberg over genes with status ok"),
     Variable("response_scan_minimum_p_value", _GENE, "f", doc="smallest P that so many patients can reach"),
     Variable("response_scan_status", _GENE, "i", flags=STATUS_FLAGS),

@@ -9,8 +9,9 @@ from scipy import stats
 
 from chemores_dask.cohort.composition.paired_shares import RESULT, paired_composition
 from chemores_dask.errors import DroppedPatientsWarning, InputError, MissingVariableError, SmallSampleWarning
+from chemores_dask.kernels.paired_tests import paired_t_test
 from chemores_dask.results_spec import check_result
-from tests.published_counts import EXPANSION
+from tests.published_counts import EXPANSION, PERCENTAGES
 
 OPTIONS = {"state": "stem_like", "before": "diagnosis", "after": "relapse"}
 
@@ -40,6 +41,21 @@ def test_paired_composition__reproduces_the_published_expansion():
     assert float(index["composition_share_after"]) == pytest.approx(153 / 578)
     assert int(result["composition_patients"]) == int(result["composition_patients_rising"]) == 8
     assert result.attrs["patients_dropped"] == []
+
+
+def test_paired_t_test__of_the_published_percentages_gives_the_published_p():
+    t, p_value = paired_t_test(np.subtract(PERCENTAGES["relapse"], PERCENTAGES["diagnosis"]))
+    assert t == pytest.approx(8.408, abs=5e-4)
+    assert p_value == pytest.approx(6.63e-5, abs=5e-8)
+
+
+def test_paired_composition__says_where_its_log_odds_err():
+    rare = {f"P{number}": (number % 3, 100, 9 + number % 4, 700) for number in range(8)}
+    caution = paired_composition(_cube(rare), **OPTIONS).attrs["log_odds_caution"]
+    assert "beta_binomial_composition" in caution
+    assert paired_composition(_cube(), **OPTIONS).attrs["log_odds_caution"] == ""
+    even = {name: (found, 700, after, total) for name, (found, _, after, total) in rare.items()}
+    assert paired_composition(_cube(even), **OPTIONS).attrs["log_odds_caution"] == ""
 
 
 def test_paired_composition__gives_a_detection_limit_where_nothing_was_found():

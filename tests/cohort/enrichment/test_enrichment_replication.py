@@ -54,9 +54,7 @@ def test_enrichment_replication__matches_sets_by_name():
 
 
 def test_enrichment_replication__takes_scores_and_q_values_alone():
-    apart = enrichment_replication(
-        FIRST, SECOND["prerank_normalized_score"], second_q_value=SECOND["prerank_q_value"]
-    )
+    apart = enrichment_replication(FIRST, SECOND["prerank_normalized_score"], second_q_value=SECOND["prerank_q_value"])
     assert apart.identical(enrichment_replication(FIRST, SECOND))
     with pytest.raises(InputError, match="second_q_value is missing"):
         enrichment_replication(FIRST, SECOND["prerank_normalized_score"])
@@ -76,7 +74,7 @@ def test_enrichment_replication__has_no_correlation_of_equal_scores():
 
 
 def test_enrichment_replication__refuses_what_cannot_be_compared():
-    with pytest.raises(GeneMismatchError, match="at least 3 sets that were tested in both cohorts. Found 2"):
+    with pytest.raises(GeneMismatchError, match=r"at least 3 sets that were tested in both cohorts. Found 2"):
         enrichment_replication(FIRST, SECOND.isel(gene_set=[0, 1]))
     with pytest.raises(GeneMismatchError, match="Found 0 of 8 and 3"):
         enrichment_replication(FIRST, cohort([1, 2, 3], [0, 0, 0], ["a", "b", "c"]))

@@ -22,9 +22,9 @@ def values_of(*arguments, **options):
 
 
 def test_ranking_of__takes_the_statistic_of_the_test():
-    result = table(
-        de_statistic=[2, -1, np.nan], de_log_fold_change=[1, -3, 0], de_p_value=[0.01, 0.1, np.nan]
-    ).assign(de_patients=((), 6))
+    result = table(de_statistic=[2, -1, np.nan], de_log_fold_change=[1, -3, 0], de_p_value=[0.01, 0.1, np.nan]).assign(
+        de_patients=((), 6)
+    )
     np.testing.assert_array_equal(values_of(result, by="statistic"), [2, -1, np.nan])
     assert values_of(result, by="log_fold_change") == [1, -3, 0]
     np.testing.assert_allclose(values_of(result, by="signed_log_p"), [2, -1, np.nan])

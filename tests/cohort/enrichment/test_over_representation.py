@@ -108,7 +108,7 @@ def test_over_representation__leaves_out_sets_without_tested_genes(table):
 def test_over_representation__refuses_what_cannot_be_tested(table, sets):
     with pytest.raises(InputError, match="'none' is true for none of 400"):
         over_representation(table.assign(none=table["up"] & False), sets, chosen="none")
-    with pytest.raises(InputError, match="Chosen genes must be tested genes. .* genes with 'up' lack 'tested'"):
+    with pytest.raises(InputError, match=r"Chosen genes must be tested genes. .* genes with 'up' lack 'tested'"):
         over_representation(table, sets, chosen="up", background="tested")
     with pytest.raises(InputError, match="needs truths over genes"):
         over_representation(table, sets, chosen="t")

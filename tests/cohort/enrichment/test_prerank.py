@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from tests.cohort.enrichment.gene_tables import names_of, random_sets, random_table, table_of
 
 from chemores_dask.cohort.enrichment.leading_edge import leading_edge
 from chemores_dask.cohort.enrichment.prerank import prerank_enrichment
@@ -21,6 +20,7 @@ from chemores_dask.errors import (
     TiedRanksWarning,
 )
 from chemores_dask.gene_sets import GeneSet, GeneSets
+from tests.cohort.enrichment.gene_tables import names_of, random_sets, random_table, table_of
 
 PERMUTATIONS = 2000
 
@@ -263,5 +263,5 @@ def test_prerank_enrichment__refuses_sets_with_direction_and_genes_twice():
 
 
 def test_prerank_enrichment__refuses_other_names():
-    with pytest.raises(GeneMismatchError, match="Found: set 0 of 5. Check that both use symbols"):
+    with pytest.raises(GeneMismatchError, match=r"Found: set 0 of 5. Check that both use symbols"):
         found(random_table(20), GeneSets.from_mapping({"set": [f"ENSG{number}" for number in range(5)]}))

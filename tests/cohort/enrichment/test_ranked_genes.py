@@ -83,7 +83,7 @@ def test_gene_values__must_run_over_genes():
 def test_gene_truths__must_be_boolean():
     table = genes([1.0, 2.0]).assign(chosen=("gene", [True, False]))
     assert gene_truths(table, ["chosen"], caller="a test")[0].tolist() == [True, False]
-    with pytest.raises(InputError, match="needs truths over genes. 't' holds float64"):
+    with pytest.raises(InputError, match=r"needs truths over genes. 't' holds float64"):
         gene_truths(table, ["t"], caller="a test")
 
 

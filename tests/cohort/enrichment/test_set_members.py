@@ -55,13 +55,13 @@ def test_size_status__says_why_a_set_is_left_out():
 
 
 def test_size_status__refuses_when_no_set_is_left():
-    with pytest.raises(GeneMismatchError, match="Found: first 2 of 3, absent 0 of 1, all 5 of 5. Check that both use"):
+    with pytest.raises(GeneMismatchError, match=r"Found: first 2 of 3, absent 0 of 1, all 5 of 5. Check that both use"):
         status(3, 4)
 
 
 def test_check_sizes__holds_the_limits_against_each_other():
     check_sizes(1, 1, caller="a test")
-    with pytest.raises(ParameterError, match="must be at most maximum_size. Got 5 and 4; swap"):
+    with pytest.raises(ParameterError, match=r"must be at most maximum_size. Got 5 and 4; swap"):
         check_sizes(5, 4, caller="a test")
     with pytest.raises(ParameterError, match="'minimum_size' parameter of a test must be at least 1"):
         check_sizes(0, 4, caller="a test")

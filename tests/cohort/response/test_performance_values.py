@@ -53,7 +53,9 @@ def test_call_values__of_nobody_called_has_no_predictive_value():
 def test_comparison_values__has_limits_about_the_difference():
     found = comparison_values(SCORE, -SCORE, POSITIVE, level=0.95)
     assert found["performance_against_difference"] == 1.0
-    assert np.isnan(found["performance_against_p_value"])  # perfect areas vary not at all
+    # Perfect areas do not vary, and so say nothing of other patients.
+    for name in ("p_value", "difference_lower", "auroc_upper"):
+        assert np.isnan(found[f"performance_against_{name}"])
 
 
 def test_learn_probabilities__says_that_classes_are_parted():
@@ -77,6 +79,10 @@ def test_calibration_values__of_one_probability_for_all():
 def test_drawn_values__has_no_decision_curve_without_probabilities():
     found = drawn_values(PATIENTS, None, draws=20, level=0.95, seed=1)
     assert set(found) == {"performance_auroc_bootstrap_lower", "performance_auroc_bootstrap_upper"}
+    assert np.isnan(list(found.values())).all()  # parted classes are parted in every drawn cohort
+    mixed = Classified(SCORE, np.array([True, False, False, True, True, False]))
+    found = drawn_values(mixed, None, draws=20, level=0.95, seed=1)
+    assert found["performance_auroc_bootstrap_lower"] < found["performance_auroc_bootstrap_upper"]
     found = drawn_values(PATIENTS, SCORE, draws=20, level=0.95, seed=1)
     assert found["performance_net_benefit"].shape == THRESHOLDS.shape
     assert found["performance_net_benefit_all"][49] == pytest.approx(0)

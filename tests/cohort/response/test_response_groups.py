@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 from scipy import stats
 
 from chemores_dask.cohort.response.response_groups import response_groups
@@ -130,6 +132,28 @@ def test_response_groups__of_a_single_patient_and_of_ties(patients_of):
 def test_response_groups__refuses(cohort, changed, error, match):
     with pytest.raises(error, match=match):
         response_groups(cohort, **(NAMES | changed))
+
+
+def test_response_groups__takes_blocks_of_patients_and_categories(cohort, table):
+    expected = response_groups(cohort, **NAMES)
+    xr.testing.assert_identical(response_groups(cohort.chunk({"patient": 9}), **NAMES), expected)
+    category = cohort.assign(response=("patient", pd.Categorical(table["response"])))
+    xr.testing.assert_identical(response_groups(category, **NAMES), expected)
+
+
+def test_response_groups__keeps_its_level_where_nothing_differs(patients_of):
+    generator = np.random.default_rng(8)
+    hits = {"response_trend_p_value": 0, "response_kruskal_p_value": 0, "pair": 0}
+    for _ in range(400):
+        # Rounded scores of unequal groups: ties everywhere.
+        patients = patients_of(
+            score=np.round(generator.normal(size=47), 1), response=np.repeat(["M1", "M2", "M3"], [25, 14, 8])
+        )
+        found = response_groups(patients, **NAMES)
+        for name in ("response_trend_p_value", "response_kruskal_p_value"):
+            hits[name] += float(found[name]) < 0.05
+        hits["pair"] += float(found["response_pair_holm_p_value"].min()) < 0.05
+    assert all(6 <= count <= 32 for count in hits.values()), hits
 
 
 def test_response_groups__is_silent_where_all_is_well(cohort):
