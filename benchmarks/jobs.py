@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.differential_jobs import PART as DIFFERENTIAL_PART
+from benchmarks.differential_jobs import differential_jobs
 from benchmarks.enrichment_jobs import PART as ENRICHMENT_PART
 from benchmarks.enrichment_jobs import enrichment_jobs
 from benchmarks.graph_jobs import GRAPH_PARTS, graph_jobs
@@ -14,7 +16,7 @@ WARM_CELLS = 1_000
 IN_MEMORY = 200_000
 """Up to this many cells, packages that hold all cells in memory are measured."""
 
-PARTS = ("rivals", "cluster", "access", "cube", "ingest", SCORE_PART, ENRICHMENT_PART, *GRAPH_PARTS)
+PARTS = ("rivals", "cluster", "access", "cube", "ingest", SCORE_PART, ENRICHMENT_PART, DIFFERENTIAL_PART, *GRAPH_PARTS)
 """What can be left out."""
 
 SINGLE = ("quality", "group_sums", "variable_genes", "pca", "module_score")
@@ -54,6 +56,7 @@ def jobs_of(sizes: Sequence[int], *, tiled: int, skip: Sequence[str] = ()) -> li
     jobs += score_jobs(sizes, skip=skip)
     jobs += graph_jobs(sizes, skip=skip)
     jobs += enrichment_jobs(sizes, skip=skip)
+    jobs += differential_jobs(sizes, skip=skip)
     if tiled:
         jobs += [Job("inputs.tile", tiled), Job("ours.chain", tiled, seconds=1800)]
     return _once(jobs)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.differential_jobs import check_differential, differential_requirements
 from benchmarks.enrichment_jobs import check_enrichment, enrichment_requirements
 from benchmarks.graph_requirements import check_graphs, graph_requirements
 from benchmarks.machine import machine
@@ -32,7 +33,9 @@ def write_tables(notebook: Notebook, results: Path, *, sizes: Sequence[int], til
     rows = requirements(notebook, sizes=sizes, tiled=tiled) + graph_requirements(notebook, sizes=sizes)
     rows += score_requirements(notebook, sizes=sizes)
     rows += enrichment_requirements(notebook, sizes=sizes)
+    rows += differential_requirements(notebook, sizes=sizes)
     rows += check_agreement(folder, sizes) + check_graphs(folder, sizes) + check_enrichment(folder, sizes)
+    rows += check_differential(folder, sizes)
     table = pd.DataFrame(rows)
     table = table.assign(date=facts["date"], processor=facts["processor"], cores=facts["cores"])
     table.to_csv(results / "requirements.tsv", sep="\t", index=False)

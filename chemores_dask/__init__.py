@@ -12,7 +12,6 @@ from __future__ import annotations
 from importlib import import_module, metadata
 
 _DOORS = {
-    "CELL_CYCLE_GENES": "scores.cycle_genes",
     "ClinicalColumns": "ingest.clinical_tables",
     "CohortStore": "store.cohort_store",
     "ControlGenes": "scores.control_genes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -77,7 +78,7 @@ class GeneSets:
     def __post_init__(self) -> None:
         object.__setattr__(self, "sets", tuple(self.sets))
         names = [gene_set.name for gene_set in self.sets]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, times in Counter(names).items() if times > 1)
         if twice:
             message = f"Names of gene sets must be unique. Found more than once: {listed(twice)}; rename them."
             raise InputError(message)

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from chemores_dask.randomness import GOLDEN_GAMMA, cell_keys, cell_uniforms, deal_folds, drawn_cells, mix, random_order, spawn
+from chemores_dask.randomness import (
+    GOLDEN_GAMMA,
+    cell_keys,
+    cell_uniforms,
+    deal_folds,
+    drawn_cells,
+    mix,
+    random_order,
+    spawn,
+)
 
 # Outputs of the published SplitMix64 generator for the seeds 0 and 1234567.
 SPLITMIX_0 = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]

@@ -268,9 +268,9 @@ def _check_training(table: _Patients, trains: Iterable[Vector], limits: Signatur
     if fewest < LEAST_PATIENTS:
         known = table.patients[table.enough]
         message = (
-            f"stemness_signatures needs at least {LEAST_PATIENTS} patients outside of every fold, each with {limits.minimum_cells} cells in "
-            f"the state and as many in others. Found {fewest}; patients with enough cells: {listed(known)} (of {len(table.patients)}). Add "
-            "patients, pass more folds, or lower minimum_cells."
+            f"stemness_signatures needs at least {LEAST_PATIENTS} patients outside of every fold, each with {limits.minimum_cells} cells "
+            f"in the state and as many in others. Found {fewest}; patients with enough cells: {listed(known)} (of {len(table.patients)}). "
+            "Add patients, pass more folds, or lower minimum_cells."
         )
         raise InputError(message)
 

@@ -79,7 +79,8 @@ def differential_volcano(result: xr.Dataset, *, q: float = 0.05, labels: int = 1
     _say_sides(axes, int((found & (change > 0)).sum()), int((found & (change <= 0)).sum()))
     head(
         figure,
-        f"{count_text(found.sum())} of {count_text(usable.sum())} genes with q < {q:g}" + (f" in {state}" if state else ""),
+        f"{count_text(found.sum())} of {count_text(usable.sum())} genes with q < {q:g}"
+        + (f" in {state}" if state else ""),
         note=_note(result, genes, usable, found & agreed if compared else None, found),
     )
     _name_genes(axes, genes, members=found if found.any() else usable, height=height, labels=labels)
@@ -133,9 +134,7 @@ def _draw_points(
 ) -> None:
     size = 5.5 if name != "other" else 3.5
     filled, ring = members & agreed, members & ~agreed
-    axes.plot(
-        x[filled], y[filled], "o", markersize=size, color=color, markeredgewidth=0, gid=name, rasterized=True
-    )
+    axes.plot(x[filled], y[filled], "o", markersize=size, color=color, markeredgewidth=0, gid=name, rasterized=True)
     axes.plot(
         x[ring],
         y[ring],

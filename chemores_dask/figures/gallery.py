@@ -21,7 +21,7 @@ composition_bars       cohort_cube                       order (columns)
 composition_effects    composition_changes               beta_binomial (step), propeller (step), dirichlet (step)
 pooled_points          pooled_composition                pair
 survival_curves        kaplan_meier                      log_rank (step), cox (step), labels (table), time_label, title
-volcano                cox_scan                          q, labels (number)
+volcano                cox_scan, response_scan           q, labels (number)
 differential_volcano   differential_expression, differential_by_state  q, labels (number), state
 p_value_calibration    differential_expression, differential_by_state  cells (step), group, state, level
 forest                 cox_model                         labels (table)
@@ -67,8 +67,8 @@ from chemores_dask.figures.enrichment_dots import enrichment_dots
 from chemores_dask.figures.forest import forest
 from chemores_dask.figures.marker_dots import marker_dots
 from chemores_dask.figures.necrosis_scatter import necrosis_scatter
-from chemores_dask.figures.pooled_points import pooled_points
 from chemores_dask.figures.p_value_calibration import p_value_calibration
+from chemores_dask.figures.pooled_points import pooled_points
 from chemores_dask.figures.quality_violins import quality_violins
 from chemores_dask.figures.ranked_scores import ranked_scores
 from chemores_dask.figures.replication_scatter import replication_scatter
@@ -147,7 +147,7 @@ FIGURES: dict[str, FigureEntry] = {
     ),
     "pooled_points": FigureEntry(pooled_points, ("pooled_composition",)),
     "survival_curves": FigureEntry(survival_curves, ("kaplan_meier",), {"log_rank": "log_rank", "cox": "cox_model"}),
-    "volcano": FigureEntry(volcano, ("cox_scan",)),
+    "volcano": FigureEntry(volcano, ("cox_scan", "response_scan")),
     "differential_volcano": FigureEntry(differential_volcano, ("differential_expression", "differential_by_state")),
     "p_value_calibration": FigureEntry(
         p_value_calibration, ("differential_expression", "differential_by_state"), {"cells": "markers"}

@@ -12,7 +12,18 @@ from chemores_dask.checks import check_between, check_one_of, check_variables
 from chemores_dask.errors import ParameterError
 from chemores_dask.figures.differential_volcano import genes_of
 from chemores_dask.figures.number_text import TINY, count_text, share_text
-from chemores_dask.figures.style import FAINT, HIGHLIGHT, MAIN, NEUTRAL, SMALL, SOFT_INK, dress, head, message_figure, new_figure
+from chemores_dask.figures.style import (
+    FAINT,
+    HIGHLIGHT,
+    MAIN,
+    NEUTRAL,
+    SMALL,
+    SOFT_INK,
+    dress,
+    head,
+    message_figure,
+    new_figure,
+)
 
 CALLER = "p_value_calibration"
 LEVEL = 0.95
@@ -85,7 +96,7 @@ def _of_cells(cells: xr.Dataset, group: str | None) -> np.ndarray:
 
 def _known(p_values: np.ndarray) -> np.ndarray:
     values = np.asarray(p_values, dtype=float)
-    return np.maximum(np.sort(values[np.isfinite(values)]), TINY)
+    return np.asarray(np.maximum(np.sort(values[np.isfinite(values)]), TINY))
 
 
 def _expected(number: int) -> np.ndarray:
@@ -103,14 +114,20 @@ def _draw_expected(axes: Axes, number: int) -> None:
 
 
 def _legend(name: str, share: float, level: float, result: xr.Dataset) -> str:
-    test = "Wilcoxon over cells" if name == "cells" else str(result.attrs.get("test", "test over samples")).split(" of ")[0]
+    test = (
+        "Wilcoxon over cells"
+        if name == "cells"
+        else str(result.attrs.get("test", "test over samples")).split(" of ")[0]
+    )
     return f"{test}: {share_text(share)} of genes with P < {level:g}"
 
 
 def _title(shares: dict[str, float], level: float) -> str:
     if "cells" not in shares:
         return f"{share_text(shares['samples'])} of genes have P < {level:g}"
-    return f"P < {level:g} in {share_text(shares['samples'])} of genes by samples, {share_text(shares['cells'])} by cells"
+    return (
+        f"P < {level:g} in {share_text(shares['samples'])} of genes by samples, {share_text(shares['cells'])} by cells"
+    )
 
 
 def _top(series: list[tuple[str, np.ndarray, str]]) -> float:
@@ -122,9 +139,7 @@ def _top(series: list[tuple[str, np.ndarray, str]]) -> float:
 def _draw_points(axes: Axes, values: np.ndarray, top: float, color: str, name: str) -> None:
     x, y = _expected(values.size), -np.log10(values)
     inside = y <= top
-    axes.plot(
-        x[inside], y[inside], ".", markersize=4.5, color=color, markeredgewidth=0, gid=name, rasterized=True
-    )
+    axes.plot(x[inside], y[inside], ".", markersize=4.5, color=color, markeredgewidth=0, gid=name, rasterized=True)
     axes.plot(
         x[~inside],
         np.full((~inside).sum(), top),
@@ -142,7 +157,9 @@ def _note(genes: xr.Dataset, series: list[tuple[str, np.ndarray, str]], top: flo
         f"{count_text(series[0][1].size)} genes."
     ]
     if len(series) > 1:
-        lines.append("P over cells is descriptive: cells of one patient are no replicates, and such tests err far more often than they say.")
+        lines.append(
+            "P over cells is descriptive: cells of one patient are no replicates, and such tests err far more often than they say."
+        )
     beyond = sum(int((-np.log10(values) > top).sum()) for _, values, _ in series)
     if beyond:
         lines.append(f"▲ {count_text(beyond)} points lie beyond the picture.")

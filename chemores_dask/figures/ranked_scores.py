@@ -78,7 +78,9 @@ def ranked_scores(
     groups = sample_column(scores, by, cube=cube)
     shown = ordered_labels(groups)
     if len(shown) > MOST_GROUPS:
-        message = f"ranked_scores draws a bar for each {by}, at most {MOST_GROUPS}. Found {len(shown)}; pass another column."
+        message = (
+            f"ranked_scores draws a bar for each {by}, at most {MOST_GROUPS}. Found {len(shown)}; pass another column."
+        )
         raise ParameterError(message)
     shares = np.array([(values[groups == group] >= threshold).mean() for group in shown])
     numbers = np.array([(groups == group).sum() for group in shown])

@@ -53,7 +53,7 @@ def score_threshold(breaks: xr.Dataset, *, mixture: xr.Dataset | None = None) ->
     that is left within 1, 2, … classes, with the chord from which the elbow lies farthest.
     """
     check_variables(breaks, ["jenks_bin_cells"], dims=("bin",), what="the result", caller="score_threshold")
-    check_variables(breaks, ["jenks_within_share"], dims=("classes",), what="the result", caller="score_threshold")
+    check_variables(breaks, ["jenks_within_share"], dims=("class_number",), what="the result", caller="score_threshold")
     name = shown_name(recorded_parameters(breaks).get("gene_set", "the score"))
     figure = new_figure(width=8.6, height=3.5)
     left, right = figure.subplots(1, 2, width_ratios=(2.6, 1))
@@ -116,7 +116,7 @@ def _draw_mixture(axes: Axes, breaks: xr.Dataset, mixture: xr.Dataset) -> None:
 
 
 def _draw_elbow(axes: Axes, breaks: xr.Dataset) -> None:
-    classes, within = breaks["classes"].values, breaks["jenks_within_share"].values
+    classes, within = breaks["class_number"].values, breaks["jenks_within_share"].values
     chosen = int(number_of(breaks, "jenks_classes"))
     axes.plot(classes[[0, -1]], within[[0, -1]], color=FAINT, linewidth=1.2, zorder=1, gid="chord")
     axes.plot(classes, within, "o-", color=INK, markersize=4, linewidth=1.1, zorder=2, gid="elbow")
@@ -131,7 +131,7 @@ def _draw_elbow(axes: Axes, breaks: xr.Dataset) -> None:
 
 
 def _note(breaks: xr.Dataset, mixture: xr.Dataset | None) -> str:
-    fit = float(breaks["jenks_goodness_of_fit"].sel(classes=int(number_of(breaks, "jenks_classes"))))
+    fit = float(breaks["jenks_goodness_of_fit"].sel(class_number=int(number_of(breaks, "jenks_classes"))))
     first = (
         f"n = {count_text(number_of(breaks, 'jenks_cells'))} cells. Natural breaks, as many as the elbow asks for; goodness of variance "
         f"fit {number_text(fit)}."

@@ -1,6 +1,8 @@
-"""Effect and evidence of every gene of a Cox scan."""
+"""Effect and evidence of every gene of a scan."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -23,16 +25,50 @@ from chemores_dask.figures.style import (
     new_figure,
 )
 
-VARIABLES = ("cox_coefficient", "cox_p_value", "cox_q_value")
+
+@dataclass(frozen=True)
+class _Scan:
+    # Names of its variables (of the effect; the beginning of the others), and what its picture says.
+    effect: str
+    prefix: str
+    counts: tuple[tuple[str, str], ...]
+    axis: str
+    lower: str
+    higher: str
+    left_out: str
+
+    @property
+    def variables(self) -> tuple[str, str, str]:
+        return self.effect, f"{self.prefix}_p_value", f"{self.prefix}_q_value"
+
+
+COX = _Scan(
+    "cox_coefficient",
+    "cox",
+    (("cox_patients", "patients"), ("cox_events", "events")),
+    "Cox coefficient (log hazard ratio per unit of expression)",
+    "longer survival",
+    "shorter survival",
+    "constant, separated or not converged",
+)
+RESPONSE = _Scan(
+    "response_scan_correlation",
+    "response_scan",
+    (("response_scan_patients", "patients"),),
+    "Spearman correlation of expression and response",
+    "falls with the response",
+    "rises with the response",
+    "constant, infinite or known in too few patients",
+)
 
 
 def volcano(scan: xr.Dataset, *, q: float = 0.05, labels: int = 15) -> Figure:
-    """Coefficient and P of each gene; genes below the false discovery rate are highlighted, the first ones named.
+    """Effect and P of each gene; genes below the false discovery rate are highlighted, the first ones named.
 
     Parameters
     ----------
     scan
-        Result of ``cox_scan``.
+        Result of ``cox_scan`` or ``response_scan``.
     q
         False discovery rate (Benjamini-Hochberg) below which genes are highlighted.
     labels
@@ -42,12 +78,13 @@ def volcano(scan: xr.Dataset, *, q: float = 0.05, labels: int = 15) -> Figure:
     -------
     Figure.
     """
-    check_variables(scan, VARIABLES, dims=("gene",), what="the result", caller="volcano")
+    kind = RESPONSE if RESPONSE.effect in scan.variables else COX
+    check_variables(scan, kind.variables, dims=("gene",), what="the result", caller="volcano")
     check_between(q, parameter="q", caller="volcano", minimum=0, maximum=1)
-    coefficient, p_value, q_value = (scan[name].values.astype(float) for name in VARIABLES)
+    coefficient, p_value, q_value = (scan[name].values.astype(float) for name in kind.variables)
     usable = np.isfinite(coefficient) & np.isfinite(p_value)
-    if "cox_status" in scan:
-        usable &= scan["cox_status"].values == 0
+    if f"{kind.prefix}_status" in scan:
+        usable &= scan[f"{kind.prefix}_status"].values == 0
     if not usable.any():
         return message_figure("No gene could be fitted, so there is nothing to draw.")
     height = -np.log10(np.maximum(p_value, TINY))
@@ -68,14 +105,14 @@ def volcano(scan: xr.Dataset, *, q: float = 0.05, labels: int = 15) -> Figure:
     _draw_threshold(axes, height[found], q)
     dress(
         axes,
-        x="Cox coefficient (log hazard ratio per unit of expression)",
-        y="Evidence, −log10 P (Wald test)",
+        x=kind.axis,
+        y=f"Evidence, −log10 P ({_test(scan, kind)})",
         grid="y",
     )
     worse, better = int((found & (coefficient > 0)).sum()), int((found & (coefficient <= 0)).sum())
     for place, side, text, color in (
-        (0.01, "left", f"◀ longer survival: {count_text(better)} genes", MAIN),
-        (0.99, "right", f"shorter survival: {count_text(worse)} genes ▶", HIGHLIGHT),
+        (0.01, "left", f"◀ {kind.lower}: {count_text(better)} genes", MAIN),
+        (0.99, "right", f"{kind.higher}: {count_text(worse)} genes ▶", HIGHLIGHT),
     ):
         axes.text(
             place,
@@ -91,9 +128,10 @@ def volcano(scan: xr.Dataset, *, q: float = 0.05, labels: int = 15) -> Figure:
     head(
         figure,
         f"{count_text(found.sum())} of {count_text(usable.sum())} genes with q < {q:g}",
-        note=_note(scan, usable),
+        note=_note(scan, usable, kind),
     )
-    _name_genes(axes, scan, members=found if found.any() else usable, p_value=p_value, height=height, labels=labels)
+    members = found if found.any() else usable
+    _name_genes(axes, scan, members=members, effect=coefficient, p_value=p_value, height=height, labels=labels)
     return figure
 
 
@@ -107,17 +145,28 @@ def _draw_threshold(axes: Axes, heights: np.ndarray, q: float) -> None:
 
 
 def _name_genes(
-    axes: Axes, scan: xr.Dataset, *, members: np.ndarray, p_value: np.ndarray, height: np.ndarray, labels: int
+    axes: Axes,
+    scan: xr.Dataset,
+    *,
+    members: np.ndarray,
+    effect: np.ndarray,
+    p_value: np.ndarray,
+    height: np.ndarray,
+    labels: int,
 ) -> None:
     names = np.array(labels_along(scan, "gene"))
     first = np.flatnonzero(members)
     first = first[np.argsort(p_value[first], kind="stable")][: max(labels, 0)]
-    label_points(axes, names[first].tolist(), x=scan["cox_coefficient"].values[first], y=height[first])
+    label_points(axes, names[first].tolist(), x=effect[first], y=height[first])
 
 
-def _note(scan: xr.Dataset, usable: np.ndarray) -> str:
+def _test(scan: xr.Dataset, kind: _Scan) -> str:
+    return "Wald test" if kind is COX else str(scan.attrs.get("test", "rank test")).split(",")[0]
+
+
+def _note(scan: xr.Dataset, usable: np.ndarray, kind: _Scan) -> str:
     parts = []
-    for variable, word in (("cox_patients", "patients"), ("cox_events", "events")):
+    for variable, word in kind.counts:
         if variable in scan:
             numbers = scan[variable].values[usable]
             low, high = int(numbers.min()), int(numbers.max())
@@ -128,5 +177,5 @@ def _note(scan: xr.Dataset, usable: np.ndarray) -> str:
     lines += "q: Benjamini-Hochberg over the genes fitted."
     left_out = int((~usable).sum())
     if left_out:
-        lines += f"\n{count_text(left_out)} genes could not be fitted (constant, separated or not converged) and are left out."
+        lines += f"\n{count_text(left_out)} genes could not be fitted ({kind.left_out}) and are left out."
     return lines

@@ -24,7 +24,9 @@ _DIMS = ("component", "covariate")
 RESULT = declare(
     Variable("dependence_correlation", _DIMS, "f", doc="Pearson, over cells; not a number for text"),
     Variable("dependence_share", _DIMS, "f", doc="share of the component's variance between levels of the covariate"),
-    Variable("dependence_chance_share", ("covariate",), "f", doc="what the share would be for a covariate without a meaning"),
+    Variable(
+        "dependence_chance_share", ("covariate",), "f", doc="what the share would be for a covariate without a meaning"
+    ),
     Variable("dependence_levels", ("covariate",), "i", unit="levels", doc="values of text, bins of numbers"),
     Variable("dependence_cells", (), "i", unit="cells"),
 )
@@ -190,7 +192,9 @@ def _measures(
     *at_levels, squares, products = sums
     total = at_levels[0][:, 1:].sum(axis=0)
     if not (np.isfinite(squares).all() and np.isfinite(total).all()):
-        message = "An embedding must hold finite numbers for covariate_dependence. Found NaN or infinity; drop these cells."
+        message = (
+            "An embedding must hold finite numbers for covariate_dependence. Found NaN or infinity; drop these cells."
+        )
         raise InputError(message)
     spread = np.maximum(squares[0] - total**2 / cells, 0.0)
     varies = spread > 1e-12 * np.maximum(squares[0], 1e-300)

@@ -62,21 +62,7 @@ def grouped_fit(response: Vector, weights: Vector, group: Vector, groups: int, c
     The fit.
     """
     n, q = columns.shape
-    total = np.zeros(groups)
-    level = np.zeros(groups)
-    middle = np.zeros((groups, q))
-    if groups:
-        for i in range(n):
-            g = group[i]
-            total[g] += weights[i]
-            level[g] += weights[i] * response[i]
-            for j in range(q):
-                middle[g, j] += weights[i] * columns[i, j]
-        for g in range(groups):
-            if total[g] > 0.0:
-                level[g] /= total[g]
-                for j in range(q):
-                    middle[g, j] /= total[g]
+    total, level, middle = group_means(response, weights, group, groups, columns)
     products = np.zeros((q, q))
     free = np.zeros(q)
     whole = np.zeros(q)
@@ -105,6 +91,41 @@ def grouped_fit(response: Vector, weights: Vector, group: Vector, groups: int, c
         for j in range(q):
             level[g] -= middle[g, j] * free[j]
     return GroupedFit(free, level, total, products, kept)
+
+
+@jit
+def group_means(
+    response: Vector, weights: Vector, group: Vector, groups: int, columns: Matrix
+) -> tuple[Vector, Vector, Matrix]:
+    """Weight of each group, and its means of the response and of the columns.
+
+    Parameters
+    ----------
+    response, weights, group, groups, columns
+        As in :func:`grouped_fit`.
+
+    Returns
+    -------
+    Weights, means of the response, means of the columns; 0 where a group has no weight.
+    """
+    n, q = columns.shape
+    total = np.zeros(groups)
+    level = np.zeros(groups)
+    middle = np.zeros((groups, q))
+    if not groups:
+        return total, level, middle
+    for i in range(n):
+        g = group[i]
+        total[g] += weights[i]
+        level[g] += weights[i] * response[i]
+        for j in range(q):
+            middle[g, j] += weights[i] * columns[i, j]
+    for g in range(groups):
+        if total[g] > 0.0:
+            level[g] /= total[g]
+            for j in range(q):
+                middle[g, j] /= total[g]
+    return total, level, middle
 
 
 @jit

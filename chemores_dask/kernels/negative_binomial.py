@@ -100,7 +100,14 @@ def saturated_likelihood(counts: Vector, used: Vector, dispersion: float) -> flo
 
 @jit
 def fit_counts(
-    counts: Vector, used: Vector, offset: Vector, start: Vector, dispersion: float, group: Vector, groups: int, columns: Matrix
+    counts: Vector,
+    used: Vector,
+    offset: Vector,
+    start: Vector,
+    dispersion: float,
+    group: Vector,
+    groups: int,
+    columns: Matrix,
 ) -> CountFit:
     """Fit levels and coefficients for a given dispersion.
 

@@ -19,6 +19,9 @@ MAXIMUM_HALVINGS = 40
 SMALL_STEP = 1e-9
 """A last step below this, in standard deviations of the covariates, is no longer taken."""
 
+LEAST_GAIN = 0.1
+"""A step must gain this share of what the slope promises; otherwise steps could go to and fro across the maximum."""
+
 FLAT_GAIN, RUNAWAY_STEP = 1e-9, 1e-3
 """A likelihood that gains less than the first (relative to its size) by a step larger than the second rises without end."""
 
@@ -80,19 +83,21 @@ def maximize(terms: Terms, start: Vector) -> Maximum:
         if size < SMALL_STEP:
             return Maximum(place, value, cho_solve(cho_factor(information), np.eye(place.size)), still, OK)
         before = value
-        place, value, slope, information = _climb(terms, place, value, step)
+        place, value, slope, information = _climb(terms, place, value, step, float(slope @ step))
         if value - before <= FLAT_GAIN * (1 + abs(value)) and size > RUNAWAY_STEP:
             return Maximum(place, value, nowhere, np.abs(step) > RUNAWAY_STEP, SEPARATED)
     return Maximum(place, value, nowhere, still, NOT_CONVERGED)
 
 
-def _climb(terms: Terms, place: Vector, value: float, step: Vector) -> tuple[Vector, float, Vector, Matrix]:
+def _climb(
+    terms: Terms, place: Vector, value: float, step: Vector, promised: float
+) -> tuple[Vector, float, Vector, Matrix]:
     # Near the maximum rounding may take the last digits of the value away; the step is still the better place.
-    least = value - 1e-12 * (1 + abs(value))
+    rounding = 1e-12 * (1 + abs(value))
     found = terms(place + step)
     for _ in range(MAXIMUM_HALVINGS):
-        if found[0] >= least:
+        if found[0] >= value + LEAST_GAIN * promised - rounding:
             break
-        step = step / 2
+        step, promised = step / 2, promised / 2
         found = terms(place + step)
     return (place + step, *found)

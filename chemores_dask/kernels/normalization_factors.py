@@ -8,7 +8,6 @@ Robinson MD, Oshlack A (2010). A scaling normalization method for differential e
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from chemores_dask.aliases import Matrix, Vector
 
@@ -78,6 +77,36 @@ def scan_trimmed_means(matrix: Matrix, reference: Vector) -> tuple[Vector]:
     return (np.array([_trimmed_mean(sample, reference) for sample in matrix]),)
 
 
+def inner_ranks(values: Vector, trim: float) -> Vector:
+    """Which values stay when a share of them is left out at either end; equal ones share their mean rank, and their fate.
+
+    Parameters
+    ----------
+    values
+        Any numbers.
+    trim
+        The share, below one half.
+
+    Returns
+    -------
+    Boolean, one per value.
+
+    Examples
+    --------
+    >>> inner_ranks(np.array([5.0, 1.0, 2.0, 4.0]), 0.25)
+    array([False, False,  True,  True])
+    """
+    ordered = np.sort(values)
+    n = ordered.size
+    least = int(n * trim) + 1
+    low, high = ordered[least - 1], ordered[n - least]
+    # Only values equal to those at the two limits can have a mean rank on the other side of them.
+    ranks = [(np.searchsorted(ordered, limit) + 1 + np.searchsorted(ordered, limit, side="right")) / 2 for limit in (low, high)]
+    above = values >= low if ranks[0] >= least else values > low
+    below = values <= high if ranks[1] <= n + 1 - least else values < high
+    return np.asarray(above & below)
+
+
 def centered_factors(log_factors: Vector) -> Vector:
     """Factors with a geometric mean of 1.
 
@@ -107,12 +136,7 @@ def _trimmed_mean(sample: Vector, reference: Vector) -> float:
     ratio, level = np.log2(own / other), (np.log2(own) + np.log2(other)) / 2
     if np.abs(ratio).max() < EQUAL:
         return 0.0
-    n = ratio.size
-    kept = np.ones(n, dtype=bool)
-    for values, trim in ((ratio, RATIO_TRIM), (level, LEVEL_TRIM)):
-        least = np.floor(n * trim) + 1
-        ranks = rankdata(values)
-        kept &= (ranks >= least) & (ranks <= n + 1 - least)
+    kept = inner_ranks(ratio, RATIO_TRIM) & inner_ranks(level, LEVEL_TRIM)
     if not kept.any():
         return 0.0
     variance = (1 - own) / sample[both] + (1 - other) / reference[both]

@@ -180,7 +180,14 @@ def scan_quasi(
         null = fit_counts(counts, used, offset, full.linear, dispersion, group, groups, null_columns)
         start = np.maximum(full.linear, np.log(prior))
         effect = fit_counts(
-            counts + prior, everyone, offset_prior, np.where(used, start, np.log(prior)), dispersion, group, groups, columns
+            counts + prior,
+            everyone,
+            offset_prior,
+            np.where(used, start, np.log(prior)),
+            dispersion,
+            group,
+            groups,
+            columns,
         )
         informative = informative_samples(counts, used, full.linear)
         degrees = n - rank if informative.all() else residual_degrees(informative, group, groups, columns)

@@ -39,7 +39,7 @@ _HALF = np.uint64(32)
 @jit
 def number_below(stream: np.uint64, position: np.uint64, limit: int) -> int:
     """A whole number from 0 to below a limit, for a key at a position."""
-    return np.int64(((np.uint64(bits_at(stream, position)) >> _HALF) * np.uint64(limit)) >> _HALF)
+    return int(((np.uint64(bits_at(stream, position)) >> _HALF) * np.uint64(limit)) >> _HALF)
 
 
 @jit

@@ -37,7 +37,9 @@ def log_counts_per_million(counts: Vector, library: Vector) -> Vector:
 
 
 @jit
-def scan_means(matrix: Matrix, library: Vector, group: Vector, groups: int, columns: Matrix, rank: int) -> tuple[Vector, Vector]:
+def scan_means(
+    matrix: Matrix, library: Vector, group: Vector, groups: int, columns: Matrix, rank: int
+) -> tuple[Vector, Vector]:
     """Mean and residual standard deviation of the log counts of each gene, all samples with the same weight.
 
     Parameters
@@ -120,7 +122,9 @@ def scan_voom(
 
 
 @jit
-def scan_directions(matrix: Matrix, library: Vector, patient: Vector, patients: int, slope: Vector) -> tuple[Vector, Vector]:
+def scan_directions(
+    matrix: Matrix, library: Vector, patient: Vector, patients: int, slope: Vector
+) -> tuple[Vector, Vector]:
     """In how many patients a gene goes up, and in how many down.
 
     Parameters

@@ -64,7 +64,7 @@ def audit_sentence(found: AuditRecord) -> str:
     """
     looked = [check.name for check in found.checks if check.status != NOT_APPLICABLE]
     blind = len(found.checks) - len(looked)
-    rest = f" {blind} further checks had nothing to look at." if blind else ""
+    rest = f" {blind} further check{'' if blind == 1 else 's'} had nothing to look at." if blind else ""
     if not found.findings:
         return f"Nothing found by the {len(looked)} checks that had something to look at: {', '.join(looked) or 'none'}.{rest}"
     if not found.count("error") and not found.count("warning"):

@@ -26,7 +26,7 @@ from chemores_dask.scores.frozen_threshold import (
     threshold_interval,
     warn_single_patient,
 )
-from chemores_dask.scores.score_bins import MOST_BINS, ScoreBins, score_bins
+from chemores_dask.scores.score_bins import ScoreBins, score_bins
 
 ALGORITHM_REVISION = 1
 
@@ -34,17 +34,17 @@ SCORE = "unit of the score"
 RESULT = declare(
     Variable(
         "jenks_within_share",
-        ("classes",),
+        ("class_number",),
         "f",
         doc="squared deviations from class means, as a share of those from the mean",
     ),
     Variable(
-        "jenks_goodness_of_fit", ("classes",), "f", doc="goodness of variance fit: 1 less the share within classes"
+        "jenks_goodness_of_fit", ("class_number",), "f", doc="goodness of variance fit: 1 less the share within classes"
     ),
     Variable(
-        "jenks_elbow_distance", ("classes",), "f", doc="how far the share within lies below the chord of its curve"
+        "jenks_elbow_distance", ("class_number",), "f", doc="how far the share within lies below the chord of its curve"
     ),
-    Variable("jenks_breaks", ("classes", "break"), "f", unit=SCORE, doc="ascending; not a number behind the last"),
+    Variable("jenks_breaks", ("class_number", "break"), "f", unit=SCORE, doc="ascending; not a number behind the last"),
     Variable("jenks_classes", (), "i", unit="classes", doc="chosen: the largest distance to the chord"),
     Variable("jenks_chosen_breaks", ("break",), "f", unit=SCORE, doc="of the chosen classes"),
     Variable("jenks_chosen_break_depth", ("break",), "f", doc="1 less the density at the break over that around it"),
@@ -64,6 +64,7 @@ RESULT = declare(
 )
 
 PICTURE_BINS = 128
+MOST_CLASSES = 100
 
 
 def jenks_breaks(
@@ -100,8 +101,8 @@ def jenks_breaks(
 
     Returns
     -------
-    Dataset over ``classes`` (1, 2, …): ``jenks_within_share``, ``jenks_goodness_of_fit``, ``jenks_elbow_distance`` and, over ``break``,
-    ``jenks_breaks``. The chosen ones: ``jenks_classes``, ``jenks_chosen_breaks`` and ``jenks_chosen_break_depth`` (break),
+    Dataset over ``class_number`` (1, 2, …): ``jenks_within_share``, ``jenks_goodness_of_fit``, ``jenks_elbow_distance`` and, over
+    ``break``, ``jenks_breaks``. The chosen ones: ``jenks_classes``, ``jenks_chosen_breaks`` and ``jenks_chosen_break_depth`` (break),
     ``jenks_threshold`` (a score), ``jenks_threshold_zscore`` and ``jenks_threshold_quantile`` (the same cut, for a transfer on these
     scales). With ``patient``: ``jenks_patients``, ``jenks_threshold_lower`` and ``_upper`` (95 %, quantiles of the resamples),
     ``jenks_same_classes_share``, and over ``repeat`` ``jenks_resampled_threshold``, ``jenks_resampled_classes``. Over ``bin`` a histogram
@@ -139,7 +140,7 @@ def jenks_breaks(
     >>> int(found["jenks_classes"]), float(found["jenks_threshold"])
     (2, 2.6)
     """
-    check_whole(classes, parameter="classes", caller="jenks_breaks", minimum=2, maximum=MOST_BINS)
+    check_whole(classes, parameter="classes", caller="jenks_breaks", minimum=2, maximum=MOST_CLASSES)
     check_whole(repeats, parameter="repeats", caller="jenks_breaks", minimum=1)
     check_whole(seed, parameter="seed", caller="jenks_breaks", minimum=0)
     counted = score_bins(scores, gene_set=gene_set, patient=patient, caller="jenks_breaks")
@@ -165,7 +166,7 @@ def jenks_breaks(
     }
     if patient is not None:
         values |= _resampled(counted, chosen, classes=classes, repeats=repeats, seed=seed)
-    coordinates = {"classes": np.arange(1, classes + 1), "break": np.arange(1, classes)}
+    coordinates = {"class_number": np.arange(1, classes + 1), "break": np.arange(1, classes)}
     if patient is not None:
         coordinates["repeat"] = np.arange(1, repeats + 1)
     return make_result(

@@ -297,24 +297,21 @@ def _rank_correlations(
     return scores
 
 
-def _ranked(used: Sequence[GeneSet], places: dict[str, int], *, width: int) -> tuple[RankedWeights, ...]:
-    return tuple(
-        RankedWeights.from_weights(
-            np.array([places[gene] for gene in gene_set.weights], dtype=np.int64),
-            np.array(list(gene_set.weights.values()), dtype=float),
-            width=width,
-        )
+def _ranked(used: Sequence[GeneSet], places: Mapping[str, int], *, width: int) -> RankedWeights:
+    sets = [
+        (np.array([places[gene] for gene in gene_set.weights]), np.array(list(gene_set.weights.values()), dtype=float))
         for gene_set in used
-    )
+    ]
+    return RankedWeights.from_weights(sets, width=width)
 
 
 @dataclass(frozen=True)
 class _RankCorrelations:
-    weights: tuple[RankedWeights, ...]
+    weights: RankedWeights
 
     def __call__(self, rows: Block, columns: Columns) -> Matrix:
         del columns
-        return np.column_stack([row_rank_correlations(rows, weights) for weights in self.weights])
+        return row_rank_correlations(rows, self.weights)
 
 
 def _limits_of(scores: da.Array | Matrix, names: Sequence[str]) -> tuple[Vector, Vector]:

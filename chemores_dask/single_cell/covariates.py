@@ -31,11 +31,14 @@ class Covariates:
         The constant, then the covariates; cells by columns.
     basis
         Columns with the span of all of them, ``Q'Q = 1``.
+    order
+        Places of the covariates as they are shown: columns as given, values of text sorted, whatever cell comes first.
     """
 
     names: tuple[str, ...]
     values: Matrix
     basis: Matrix
+    order: tuple[int, ...]
 
 
 def read_covariates(obs: pd.DataFrame, regress: Sequence[str]) -> Covariates:
@@ -67,15 +70,17 @@ def read_covariates(obs: pd.DataFrame, regress: Sequence[str]) -> Covariates:
     check_columns(obs, regress, what="obs", caller="pca")
     if not regress:
         constant = np.broadcast_to(np.float64(1.0), (len(obs), 1))
-        return Covariates((), constant, _orthonormal_basis(constant))
+        return Covariates((), constant, _orthonormal_basis(constant), ())
     parts = [np.ones((len(obs), 1))]
     names: list[str] = []
+    order: list[int] = []
     for column in dict.fromkeys(regress):
         values, labels = _covariate(obs[column], name=column)
         parts.append(values)
+        order += [len(names) + int(place) for place in np.argsort(labels, kind="stable")]
         names += labels
     values = np.concatenate(parts, axis=1)
-    return Covariates(tuple(names), values, _orthonormal_basis(values))
+    return Covariates(tuple(names), values, _orthonormal_basis(values), tuple(order))
 
 
 @dataclass(frozen=True)

@@ -176,8 +176,12 @@ def pca(
     further = {}
     if covariates.names:
         found = covariate_correlations(covariates, products, fit.variance * (sums.rows - 1))
-        further = {"pca_covariate_correlation": found.before, "pca_regressed_correlation": found.after}
-        coordinates["covariate"] = np.array(covariates.names, dtype=object)
+        order = list(covariates.order)
+        further = {
+            "pca_covariate_correlation": found.before[:, order],
+            "pca_regressed_correlation": found.after[:, order],
+        }
+        coordinates["covariate"] = np.array(covariates.names, dtype=object)[order]
     return make_result(
         RESULT,
         {

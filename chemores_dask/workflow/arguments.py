@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import inspect
 import math
 import types
@@ -14,10 +15,13 @@ import xarray as xr
 
 from chemores_dask.checks import listed
 from chemores_dask.errors import ChemoresError, PipelineFileError
-from chemores_dask.gene_sets import GeneSets
+from chemores_dask.gene_sets import GeneSet, GeneSets
 from chemores_dask.workflow.catalogue import Analysis
 from chemores_dask.workflow.steps import Reference
 from chemores_dask.workflow.toml_tables import KIND_NAMES, close_names
+
+EVERY = "*"
+"""In a name of gene sets: any text, as in ``HALLMARK_*``."""
 
 SCALARS = (str, bool, int, float)
 TO_VARIABLE = 'a reference such as "@step.variable"'
@@ -37,7 +41,7 @@ def bind_parameters(
     given
         Plain values and references by name. Gene sets are given by their names, dataclasses as tables.
     gene_sets
-        The gene sets of the pipeline.
+        The gene sets of the pipeline. A name with ``*`` stands for all that fit, in their order.
     seed
         Used where the analysis takes a seed and none is given.
     step
@@ -196,14 +200,18 @@ def _build(value: object, kind: type, place: str, gene_sets: GeneSets) -> object
 
 def _named_gene_sets(value: object, place: str, gene_sets: GeneSets) -> GeneSets:
     names = value if isinstance(value, list) else _refuse(place, "a list of names of gene sets", value)
+    known = {gene_set.name: gene_set for gene_set in gene_sets}
+    chosen: dict[str, GeneSet] = {}
     for name in names:
-        if name not in gene_sets.names:
+        found = fnmatch.filter(known, name) if EVERY in str(name) else [one for one in known if one == name]
+        if not found:
             message = (
-                f"{place} must name gene sets of the pipeline. Got {name!r}; present: {listed(gene_sets.names)}."
-                f"{close_names(str(name), gene_sets.names)}"
+                f"{place} must name gene sets of the pipeline. Got {name!r}; present: {listed(known)}."
+                f"{close_names(str(name), known)}"
             )
             raise PipelineFileError(message)
-    return GeneSets(tuple(gene_sets[name] for name in names))
+        chosen.update((one, known[one]) for one in found)
+    return GeneSets(tuple(chosen.values()))
 
 
 def _refuse(place: str, expected: str, value: object) -> typing.NoReturn:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -33,11 +34,13 @@ from chemores_dask.store.patients import open_patients
 from chemores_dask.workflow.inventory import Inventory
 from chemores_dask.workflow.planning import PlannedStep
 from chemores_dask.workflow.record import AuditAssociation, AuditCheck, AuditFinding, AuditRecord
+from chemores_dask.workflow.run_scores import scored_design
 from chemores_dask.workflow.step_contrasts import step_contrasts
 from chemores_dask.workflow.steps import CELLS, PATIENTS, Pipeline, Reference, references_of
 
 PATIENT = "patient"
 GENE = "gene"
+NO_RESULTS: Mapping[str, xr.Dataset] = MappingProxyType({})
 SCORES = {"cell_score", "patient_score"}
 """Variables by which an analysis is known to score gene sets."""
 
@@ -62,9 +65,14 @@ class StoreTables:
 
 
 def audit_run(
-    pipeline: Pipeline, store: StorePath, *, inventory: Inventory, planned: Sequence[PlannedStep]
+    pipeline: Pipeline,
+    store: StorePath,
+    *,
+    inventory: Inventory,
+    planned: Sequence[PlannedStep],
+    results: Mapping[str, xr.Dataset] = NO_RESULTS,
 ) -> xr.Dataset:
-    """Audit a pipeline on a store, before anything runs.
+    """Audit a pipeline on a store.
 
     Parameters
     ----------
@@ -76,12 +84,16 @@ def audit_run(
         What the store holds.
     planned
         Its steps as planned on this store.
+    results
+        Results of all steps by name; none before the run, and then nothing is said of scores.
 
     Returns
     -------
     As :func:`~chemores_dask.auditor.design_audit.audit`.
     """
-    return audit(design_of_run(pipeline, store_tables(store, inventory=inventory, planned=planned), planned=planned))
+    tables = store_tables(store, inventory=inventory, planned=planned)
+    design = design_of_run(pipeline, tables, planned=planned)
+    return audit(scored_design(design, planned, results=results, cohorts=tables.cohorts) if results else design)
 
 
 def audit_record(found: xr.Dataset) -> AuditRecord:

@@ -134,9 +134,11 @@ def run_pipeline(
     with starting(pipeline, store, wait=wait, watch=watch) as start, memory_budget(limit) as budget:
         prepare_folder(out)
         inventory = start.inventory
-        found = audit_run(pipeline, store, inventory=inventory, planned=start.planned)
+        # What is wrong with the formulas is told before anything runs; scores are looked at afterwards.
+        audit_run(pipeline, store, inventory=inventory, planned=start.planned)
         run = _Run(pipeline, store, start, watch)
         steps, bill = run.run_steps(budget)
+    found = audit_run(pipeline, store, inventory=inventory, planned=start.planned, results=run.results)
     record = RunRecord(
         pipeline=pipeline.name,
         title=pipeline.title,

@@ -33,8 +33,10 @@ import xarray as xr
 from chemores_dask import memory
 from chemores_dask.gene_sets import GeneSet, GeneSets
 from chemores_dask.memory import memory_budget, resident_bytes
+from chemores_dask.scores.aucell import aucell
 from chemores_dask.scores.module_score import module_score
 from chemores_dask.scores.score_states import score_states
+from chemores_dask.scores.ucell import ucell
 from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.single_cell.markers.analysis import markers
 from chemores_dask.single_cell.normalize import log_normalize
@@ -112,6 +114,8 @@ ANALYSES: dict[str, Analysis] = {
         pca(log_normalize(cells), components=20, genes=np.arange(GENES) % 5 == 0), folder
     ),
     "module_score": lambda cells, folder: stored(scored(cells), folder),
+    "ucell": lambda cells, folder: stored(ucell(cells, gene_sets(cells)), folder),
+    "aucell": lambda cells, folder: stored(aucell(cells, gene_sets(cells), seed=1), folder),
     "score_states": lambda cells, folder: score_states(scored(cells), gene_set="first"),
     "cohort_cube": lambda cells, folder: cohort_cube(cells, sample="sample", state="state"),
     "markers": lambda cells, folder: markers(cells, group="state", method="histogram", patient="sample"),

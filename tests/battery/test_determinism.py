@@ -29,6 +29,7 @@ from chemores_dask.store.layout import Geometry
 from chemores_dask.stream.shared_pass import share_passes
 from chemores_dask.testing.examples import EXAMPLES, tiny_projection
 from chemores_dask.testing.nouns import GENE_NAMES, SIGNATURE, tiny_cells, tiny_patients
+from chemores_dask.testing.response_nouns import tiny_response_scan
 
 ROWS = 5
 SIZES = (1, 7, 31)
@@ -56,6 +57,7 @@ def in_one_pass(cells):
 # Every analysis that streams, each way that it can take through the counts, and the largest relative difference between
 # blocks that its docstring states (0: none at all).
 STREAMING = {
+    **{example.name: (example.call, example.tolerance) for example in EXAMPLES if example.noun == "cells"},
     "quality": (quality, 0.0),
     "variable_genes seurat_v3": (lambda cells: variable_genes(cells, method="seurat_v3", genes=20), 0.0),
     "variable_genes seurat_v3 by patient": (
@@ -74,7 +76,6 @@ STREAMING = {
     ),
     "gene_products": (lambda cells: gene_products(log_normalize(cells), genes=CHOSEN, fold="patient"), 1e-10),
     "project_cells": (tiny_projection, 1e-10),
-    "module_score": (scored, 1e-10),
     "module_score scanpy": (lambda cells: scored(cells, "scanpy"), 1e-10),
     "score_states": (lambda cells: score_states(scored(cells), gene_set="signature"), 1e-10),
     "cohort_cube": (lambda cells: cohort_cube(cells, sample="sample", state="state"), 1e-12),
@@ -90,6 +91,7 @@ ON_GENES = {
     "mean_zscore": lambda patients: mean_zscore(patients, BULK),
     "cox_scan": lambda patients: cox_scan(patients, **OUTCOME),
     "cox_scan with a covariate": lambda patients: cox_scan(patients, **OUTCOME, covariates=["age"]),
+    "response_scan": tiny_response_scan,
 }
 by_name = pytest.mark.parametrize("name", STREAMING)
 by_gene = pytest.mark.parametrize("name", ON_GENES)

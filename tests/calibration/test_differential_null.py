@@ -38,7 +38,9 @@ def _cells(patients, *, paired, seed, effect=0.0):
         },
         index=[f"S{number:02d}:C{cell:05d}" for cell, number in enumerate(row)],
     )
-    return ad.AnnData(sp.csr_matrix(counts.astype(np.int32)), obs=obs, var=pd.DataFrame(index=[f"G{g}" for g in range(GENES)]))
+    return ad.AnnData(
+        sp.csr_matrix(counts.astype(np.int32)), obs=obs, var=pd.DataFrame(index=[f"G{g}" for g in range(GENES)])
+    )
 
 
 def _samples(cells, method, formula):
@@ -53,7 +55,8 @@ def _share(p_values):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("patients", "paired", "formula"), [(6, True, "~ patient + stage"), (10, False, "~ stage"), (3, True, "~ patient + stage")]
+    ("patients", "paired", "formula"),
+    [(6, True, "~ patient + stage"), (10, False, "~ stage"), (3, True, "~ patient + stage")],
 )
 def test_tests_over_cells__find_what_is_not_there_and_those_over_samples_do_not(patients, paired, formula):
     over_cells, over_samples = [], {"voom": [], "negative_binomial": []}

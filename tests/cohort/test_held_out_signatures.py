@@ -116,9 +116,7 @@ def test_stemness_signatures__patients_with_few_cells_have_a_fold_but_do_not_tra
     assert result["signature_fold"].values[0] in {1, 2, 3}
     assert "P0" not in json.loads(result.attrs["signature_patients"])["0"]
     assert result["signature_training_patients"].values[0] == 7
-    kept = stemness_signatures(
-        cube, state="stem_like", folds=3, limits=SignatureLimits(minimum_cells=4), seed=1
-    )
+    kept = stemness_signatures(cube, state="stem_like", folds=3, limits=SignatureLimits(minimum_cells=4), seed=1)
     assert kept["signature_trains"].values.all()
 
 
@@ -156,9 +154,9 @@ def test_stemness_signatures__refuse_what_they_cannot_learn_from():
         stemness_signatures(made_cube(1, patients=2), state="stem_like", folds=2, seed=1)
     with pytest.raises(InputError, match="none that is higher"):
         stemness_signatures(made_cube(1, effect=0.0), state="stem_like", seed=1)
+    broken = cube.copy(deep=True)
+    broken["cube_log_sum"][0, 0, 0] = np.nan
     with pytest.raises(InputError, match="must be finite"):
-        broken = cube.copy(deep=True)
-        broken["cube_log_sum"][0, 0, 0] = np.nan
         stemness_signatures(broken, state="stem_like", seed=1)
     for options in ({"folds": 1}, {"folds": 9}, {"genes": 0}):
         with pytest.raises(ParameterError):
@@ -189,7 +187,16 @@ def test_stemness_signatures__equal_limma():
         },
     )
     found = stemness_signatures(cube, state="stem_like", folds=2, seed=1).sel(fold=0)
-    t = [7.6546839961, 7.7147676769, 9.0134040293, 6.9824794967, 6.5011146031, -0.3413671072, 0.0181216385, 2.4267958152]
+    t = [
+        7.6546839961,
+        7.7147676769,
+        9.0134040293,
+        6.9824794967,
+        6.5011146031,
+        -0.3413671072,
+        0.0181216385,
+        2.4267958152,
+    ]
     p_value = [4.039275444e-13, 2.811737804e-13, 8.11759399e-17, 2.094727235e-11, 3.114510456e-10, 0.6334071949]
     np.testing.assert_allclose(found["signature_t_statistic"][:8], t, rtol=1e-7)
     np.testing.assert_allclose(found["signature_p_value"][:6], p_value, rtol=1e-5)

@@ -13,7 +13,9 @@ from tests.figures.examples_of_results import GENES, with_parameters
 def cells_result(groups: tuple[str, ...] = ("diagnosis", "relapse")) -> xr.Dataset:
     """Ranks of single cells, whose P values are much too small."""
     p_values = np.tile(np.linspace(0, 1, 300) ** 30, (len(groups), 1))
-    result = xr.Dataset({"marker_p_value": (("group", "gene"), p_values)}, coords={"group": list(groups), "gene": GENES[:300]})
+    result = xr.Dataset(
+        {"marker_p_value": (("group", "gene"), p_values)}, coords={"group": list(groups), "gene": GENES[:300]}
+    )
     return with_parameters(result, analysis="markers")
 
 
@@ -44,7 +46,10 @@ def differential_result(genes: int = 300, *, states: tuple[str, ...] = ()) -> xr
         coordinates["state"] = np.array(states, dtype=object)
     result = xr.Dataset(
         {prefix + name: (dims, found) for name, found in values.items()}
-        | {prefix + name: (dims[:-1], np.full(len(states), found) if states else found) for name, found in numbers.items()},
+        | {
+            prefix + name: (dims[:-1], np.full(len(states), found) if states else found)
+            for name, found in numbers.items()
+        },
         coords=coordinates,
     )
     result = with_parameters(result, analysis=analysis, formula="~ patient + stage", contrast="stage[T.relapse]")

@@ -11,7 +11,12 @@ from chemores_dask.cohort.response.classifier_performance import PerformanceOpti
 from chemores_dask.cohort.response.response_groups import response_groups
 from chemores_dask.errors import ChemoresWarning
 from chemores_dask.testing.nouns import tiny_patients
-from chemores_dask.testing.response_nouns import tiny_necrosis_association, tiny_response_groups, with_responses
+from chemores_dask.testing.response_nouns import (
+    tiny_necrosis_association,
+    tiny_response_groups,
+    tiny_response_scan,
+    with_responses,
+)
 
 
 @cache
@@ -71,3 +76,7 @@ def separated_result():
 
 def necrosis_result():
     return _made("necrosis").copy(deep=True)
+
+
+def response_scan_result():
+    return tiny_response_scan(tiny_patients())

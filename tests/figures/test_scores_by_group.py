@@ -58,5 +58,12 @@ def test_scores_by_group__of_two_groups_shows_the_area():
     assert "Area under the ROC curve" in said(scores_by_group(two))
 
 
+def test_scores_by_group__leaves_room_for_a_group_that_nobody_is_in():
+    result = groups_result()
+    result["response_group_patients"][1] = 0
+    words = said(scores_by_group(result.sel(patient=result["response_label"].values != "M2")))
+    assert "n = 0" in words
+
+
 def test_scores_by_group__says_that_there_is_nobody():
     assert "no patients" in said(scores_by_group(groups_result().isel(patient=[])))

@@ -8,6 +8,7 @@ import pytest
 from chemores_dask.errors import ParameterError
 from chemores_dask.figures.volcano import volcano
 from tests.figures.drawn import by_name, said, texts_of
+from tests.figures.examples_of_response import response_scan_result
 from tests.figures.examples_of_results import scan_result
 
 
@@ -49,6 +50,17 @@ def test_volcano__says_that_no_gene_was_fitted():
     scan["cox_p_value"][:] = np.nan
     assert "No gene could be fitted" in said(volcano(scan))
     assert "No gene could be fitted" in said(volcano(scan.isel(gene=[])))
+
+
+def test_volcano__draws_genes_against_a_response():
+    scan = response_scan_result()
+    figure = volcano(scan, q=0.9)
+    words = said(figure)
+    for expected in ("n = 37 patients", "Spearman correlation", "rises with the response", "falls with the response"):
+        assert expected in words
+    found = scan["response_scan_q_value"].values < 0.9
+    up = found & (scan["response_scan_correlation"].values > 0)
+    assert np.array_equal(by_name(figure, "worse")[0].get_xdata(), scan["response_scan_correlation"].values[up])
 
 
 def test_volcano__refuses_a_rate_above_one():

@@ -93,8 +93,8 @@ def test_log_likelihood__equals_scipys_integrals(theta):
     theta = np.asarray(theta, dtype=float)
     for patient in range(len(FOUND)):
         ours, _ = likelihood(theta, FOUND[[patient]], TOTAL[[patient]])
-        # A zero with a wide effect of the patient has the most lopsided integrand: 2e-4 with 15 nodes.
-        assert ours == pytest.approx(integrated(theta, FOUND[patient], TOTAL[patient]), abs=5e-4)
+        # A zero with a wide effect of the patient has the most lopsided integrand: 2e-3 with 15 nodes.
+        assert ours == pytest.approx(integrated(theta, FOUND[patient], TOTAL[patient]), abs=2e-3)
 
 
 def test_log_likelihood__has_the_derivatives_of_differences():
@@ -136,10 +136,10 @@ def test_climb__finds_what_glmer_finds_without_correlation():
     high = climb(with_effect, free, bounds, FOUND, TOTAL, NODES, LOG_WEIGHTS)
     low = climb(without, fixed, bounds, FOUND, TOTAL, NODES, LOG_WEIGHTS)
     assert with_effect[0] == pytest.approx(-2.93522549, abs=2e-4)
-    assert with_effect[1] == pytest.approx(3.86261556, abs=5e-4)
-    assert np.exp(with_effect[2]) == pytest.approx(0.46978171, abs=5e-4)
-    assert without[0] == pytest.approx(-1.82566020, abs=5e-4)
-    assert np.exp(without[2]) == pytest.approx(0.41335586, abs=5e-4)
+    assert with_effect[1] == pytest.approx(3.86261556, abs=2e-4)
+    assert np.exp(with_effect[2]) == pytest.approx(0.46978171, abs=2e-4)
+    assert without[0] == pytest.approx(-1.82566020, abs=2e-4)
+    assert np.exp(without[2]) == pytest.approx(0.41335586, abs=2e-4)
     assert 2 * (high - low) == pytest.approx(1856.04454, abs=1e-2)
 
 

@@ -94,7 +94,8 @@ def test_crossing__splits_the_posterior_in_halves():
 
 
 @pytest.mark.parametrize(
-    "pair", [pair_of(0.01, (0.0, 1.0), (0.5, 1.0)), pair_of(0.5, (0.0, 1.0), (0.0, 9.0)), pair_of(0.9, (0.0, 9.0), (0.1, 0.1))]
+    "pair",
+    [pair_of(0.01, (0.0, 1.0), (0.5, 1.0)), pair_of(0.5, (0.0, 1.0), (0.0, 9.0)), pair_of(0.9, (0.0, 9.0), (0.1, 0.1))],
 )
 def test_crossing__is_unknown_where_one_leads_all_the_way(pair):
     assert np.isnan(crossing(pair))

@@ -12,7 +12,7 @@ from chemores_dask.kernels.grouped_fit import contrast_variance, factorize, fitt
 @pytest.fixture(params=["compiled", "python"])
 def way(request, monkeypatch):
     if request.param == "python":
-        for name in ("factorize", "solve_lower", "solve_upper"):
+        for name in ("group_means", "factorize", "solve_lower", "solve_upper"):
             monkeypatch.setattr(module, name, getattr(module, name).python)
         return grouped_fit.python
     return grouped_fit

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from chemores_dask.kernels.normalization_factors import (
     centered_factors,
+    inner_ranks,
     reference_sample,
     scan_trimmed_means,
     scan_upper_quartiles,
@@ -26,6 +28,16 @@ def test_scan_trimmed_means__of_the_reference_and_of_strangers_is_nothing():
     reference = np.array([5.0, 0.0, 9.0, 3.0])
     (found,) = scan_trimmed_means(np.array([reference, 3 * reference, [0.0, 4.0, 0.0, 0.0]]), reference)
     np.testing.assert_array_equal(found, 0)
+
+
+@pytest.mark.parametrize("trim", [0.05, 0.3, 0.45])
+def test_inner_ranks__equal_those_of_all_ranks(trim):
+    rng = np.random.default_rng(3)
+    for size in (1, 2, 5, 40, 333):
+        for values in (rng.normal(size=size), rng.integers(0, 4, size).astype(float), np.ones(size)):
+            ranks, least = scipy.stats.rankdata(values), np.floor(size * trim) + 1
+            expected = (ranks >= least) & (ranks <= size + 1 - least)
+            np.testing.assert_array_equal(inner_ranks(values, trim), expected)
 
 
 def test_scan_upper_quartiles__equals_numpy():

@@ -61,9 +61,13 @@ def test_associate_ranks__flags_what_cannot_be_ranked():
         ]
     )
     codes = np.array([0, 0, 0, 1])
+    expected = [CONSTANT, TOO_FEW_PATIENTS, INFINITE, INFINITE, ONE_RESPONSE, TOO_FEW_PATIENTS, OK]
     rho, *_, status = associate_ranks(matrix, codes, 2)
-    assert status.tolist() == [CONSTANT, TOO_FEW_PATIENTS, INFINITE, INFINITE, ONE_RESPONSE, TOO_FEW_PATIENTS, OK]
+    assert status.tolist() == expected
     assert np.isfinite(rho).tolist() == [False] * 6 + [True]
+    arrays = [np.full(7, np.nan) for _ in range(4)] + [np.zeros(7, dtype=np.int64) for _ in range(3)]
+    hold_ranks.python(matrix, np.argsort(matrix, axis=1), codes, 2, *arrays)
+    assert arrays[-1].tolist() == expected
 
 
 def test_hold_ranks__compiled_and_plain_agree():

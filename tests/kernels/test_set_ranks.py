@@ -39,7 +39,7 @@ def test_set_rank_sums__equal_sums_of_dense_ranks(dense, lowest, exponent, dtype
     sums = set_rank_sums(
         sp.csr_matrix(dense), SetColumns.from_lists(SETS, width=GENES), exponent=exponent, lowest=lowest
     )
-    ranks = rankdata(dense, axis=1, method="min" if lowest else "average")
+    ranks = rankdata(dense.astype(np.float64), axis=1, method="min" if lowest else "average")
     for number, genes in enumerate(SETS):
         of_set = ranks[:, genes]
         np.testing.assert_allclose(sums.ranks[:, number], of_set.sum(axis=1), rtol=1e-14)

@@ -56,7 +56,9 @@ def test_composition__says_the_same_by_every_method_of_patients(cube):
     # Two states are mirror images, so both have the same variance, and the moderated t is the paired one with twice its degrees.
     found, total = cells_of(cube, "ctrl")
     found_after, total_after = cells_of(cube, "panobinostat")
-    odds = np.log((found_after + 0.5) / (total_after - found_after + 0.5)) - np.log((found + 0.5) / (total - found + 0.5))
+    odds = np.log((found_after + 0.5) / (total_after - found_after + 0.5)) - np.log(
+        (found + 0.5) / (total - found + 0.5)
+    )
     t = stats.ttest_1samp(odds, 0.0)
     assert float(linear["propeller_effect"]) == pytest.approx(odds.mean(), rel=1e-9)
     assert float(linear["propeller_t_statistic"]) == pytest.approx(t.statistic, rel=1e-6)

@@ -60,7 +60,7 @@ def test_audit_section__shows_severity_and_how_to_mend():
     [
         (
             example_audit(),
-            "The audit of the design found 1 error, 1 warning and 1 note. Read what follows in their light. 1 further checks",
+            "The audit of the design found 1 error, 1 warning and 1 note. Read what follows in their light. 1 further check had nothing",
         ),
         (
             CLEAN,

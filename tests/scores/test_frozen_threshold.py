@@ -20,7 +20,7 @@ def test_standard_scores__are_those_of_the_values():
 
 @pytest.mark.parametrize("threshold", [-1.0, 0.3, 2.0, 30.0])
 def test_share_below__is_that_of_the_values(threshold):
-    assert share_below(BINS, threshold) == pytest.approx((VALUES < threshold).mean(), abs=4e-4)
+    assert share_below(BINS, threshold) == pytest.approx((threshold > VALUES).mean(), abs=4e-4)
     assert np.isnan(share_below(BINS, np.nan))
 
 

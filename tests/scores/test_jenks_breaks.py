@@ -34,24 +34,22 @@ def assert_same(first, second):
 def test_jenks_breaks__equal_those_of_r():
     """R 4.2.2, classInt 0.4-9: ``classIntervals(x, n = k, style = "fisher")`` and ``jenks.tests`` of it."""
     place = np.arange(200)
-    values = np.round(
-        np.sin(place * 12.9898) * 2 + np.where(place % 7 == 0, 5, 0) + np.cos(place * 78.233), 6
-    )
+    values = np.round(np.sin(place * 12.9898) * 2 + np.where(place % 7 == 0, 5, 0) + np.cos(place * 78.233), 6)
     result = jenks_breaks(scores_of(values), gene_set="set", classes=6, seed=1)
     for classes, breaks in R_BREAKS.items():
-        found = result["jenks_breaks"].sel(classes=classes).values
+        found = result["jenks_breaks"].sel(class_number=classes).values
         np.testing.assert_allclose(found[: classes - 1], breaks, rtol=1e-9)
         assert np.isnan(found[classes - 1 :]).all()
-        assert float(result["jenks_goodness_of_fit"].sel(classes=classes)) == pytest.approx(R_FIT[classes], rel=1e-6)
+        assert float(result["jenks_goodness_of_fit"].sel(class_number=classes)) == pytest.approx(
+            R_FIT[classes], rel=1e-6
+        )
     np.testing.assert_allclose(result["jenks_within_share"] + result["jenks_goodness_of_fit"], 1.0)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5])
 def test_jenks_breaks__part_planted_groups(share):
     values, patients, upper = two_groups(3, cells=5000, share=share)
-    result = jenks_breaks(
-        scores_of(values, patients=patients), gene_set="set", patient="patient", repeats=40, seed=1
-    )
+    result = jenks_breaks(scores_of(values, patients=patients), gene_set="set", patient="patient", repeats=40, seed=1)
     threshold = float(result["jenks_threshold"])
     assert np.mean((values >= threshold) != upper) < 0.005
     assert float(result["jenks_chosen_break_depth"].max()) > 0.4
@@ -68,7 +66,7 @@ def test_jenks_breaks__choose_classes_at_the_elbow():
     assert int(result["jenks_classes"]) == 3
     assert int(result["jenks_elbow_distance"].idxmax()) == 3
     chosen = result["jenks_chosen_breaks"].values
-    np.testing.assert_array_equal(chosen, result["jenks_breaks"].sel(classes=3).values)
+    np.testing.assert_array_equal(chosen, result["jenks_breaks"].sel(class_number=3).values)
     assert result.attrs["elbow_rule"] == "largest distance to the chord"
 
 
@@ -182,6 +180,13 @@ def test_jenks_breaks__refuse_what_they_cannot_cut():
         jenks_breaks(scores_of([]), gene_set="set", seed=1)
     with pytest.raises(MissingVariableError, match="'donor'"):
         jenks_breaks(scores_of([1.0, 2.0]), gene_set="set", classes=2, patient="donor", seed=1)
-    for options in ({"classes": 1}, {"repeats": 0}, {"seed": -1}, {"seed": 1.5}, {"gene_set": "none"}):
+    for options in (
+        {"classes": 1},
+        {"classes": 101},
+        {"repeats": 0},
+        {"seed": -1},
+        {"seed": 1.5},
+        {"gene_set": "none"},
+    ):
         with pytest.raises(ParameterError):
             jenks_breaks(scores_of([1.0, 2.0]), **{"gene_set": "set", "seed": 1, **options})

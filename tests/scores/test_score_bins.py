@@ -51,7 +51,7 @@ def test_score_bins__refuses_what_it_cannot_count():
     scores = scores_of([1.0, np.nan, np.inf], patients=["P1", "P1", "P2"])
     with pytest.raises(InputError, match="missing or infinite scores in 2 of 3 cells"):
         score_bins(scores, gene_set="set", patient=None, caller="test")
-    with pytest.raises(InputError, match="needs cells. Got none"):
+    with pytest.raises(InputError, match=r"needs cells\. Got none"):
         score_bins(scores_of([]), gene_set="set", patient=None, caller="test")
     with pytest.raises(ParameterError, match="must be one of: other, set"):
         score_bins(scores, gene_set="none", patient=None, caller="test")

@@ -77,9 +77,7 @@ def test_score_mixture__has_the_same_bits_for_any_blocks_and_order(lazy):
 
 def test_score_mixture__interval_over_patients_holds_the_threshold():
     values, patients, _ = two_groups(5, cells=3000, share=0.2, gap=4.0)
-    result = score_mixture(
-        scores_of(values, patients=patients), gene_set="set", patient="patient", repeats=50, seed=1
-    )
+    result = score_mixture(scores_of(values, patients=patients), gene_set="set", patient="patient", repeats=50, seed=1)
     lower, upper = float(result["mixture_threshold_lower"]), float(result["mixture_threshold_upper"])
     assert lower < float(result["mixture_threshold"]) < upper
     assert upper - lower < 0.8

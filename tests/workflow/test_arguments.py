@@ -55,6 +55,13 @@ def test_bind_parameters__fills_in_defaults_and_the_seed():
     assert (bound["share"], bound["genes"], bound["limits"]) == (0.5, None, Limits())
 
 
+def test_bind_parameters__takes_all_gene_sets_that_fit_a_pattern():
+    assert bind(gene_sets=["*"], method="seurat")["gene_sets"].names == ("stemness", "other")
+    assert bind(gene_sets=["other", "ste*"], method="seurat")["gene_sets"].names == ("other", "stemness")
+    with pytest.raises(PipelineFileError, match=r"must name gene sets of the pipeline. Got 'HALLMARK_\*'"):
+        bind(gene_sets=["HALLMARK_*"], method="seurat")
+
+
 def test_bind_parameters__prefers_the_seed_of_the_step():
     assert bind(gene_sets=["other"], method="scanpy", seed=9)["seed"] == 9
 

@@ -85,7 +85,7 @@ def test_read_pipeline__takes_the_folder_too(tmp_path):
         ('keep = "quality.cell_keep"', "", "or 'normalize' must be given"),
         ('keep = "quality.cell_keep"', "normalize = 0", "must be above 0"),
         ('"scores.cell_score"', '"score.cell_score"', "Did you mean scores"),
-        ('"@quality.gene_total"', '"@quality"', r"'genes' of 'parameters' of \[\[step\]\] 'scores'"),
+        ('"@quality.gene_total"', '"@quality."', r"'genes' of 'parameters' of \[\[step\]\] 'scores'"),
         (
             "standardize = true }",
             'standardize = true }, { from = "cells.stage", as = "score" }',

@@ -93,7 +93,7 @@ def composition_changes(
         The two stages.
     total
         Variable over ``sample`` with an absolute amount, such as a count of blasts or the cellularity, above 0: the change of share ×
-        total is given, too.
+        total is given, too. Totals of several samples of one patient and stage are added up, as their cells are.
 
     Returns
     -------

@@ -24,8 +24,8 @@ from chemores_dask.results_spec import Variable, declare, make_result
 
 ALGORITHM_REVISION = 1
 
-WARM_UP = 2000
-SWEEPS = 8000
+WARM_UP = 1000
+SWEEPS = 4000
 BATCHES = 20
 """Parts of the chain whose means say how sure its probabilities are."""
 
@@ -115,7 +115,7 @@ def dirichlet_multinomial_composition(
     Notes
     -----
     Passes over the counts: 0 (the cube is the only input). Not scCODA's program: the same kind of model with an effect of the patient, a
-    Cauchy slab and exact indicators, by Metropolis steps with pseudo-priors (10,000 sweeps). One scatter holds for all states.
+    Cauchy slab and exact indicators, by Metropolis steps with pseudo-priors (5,000 sweeps). One scatter holds for all states.
 
     References
     ----------

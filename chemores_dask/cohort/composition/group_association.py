@@ -170,9 +170,7 @@ def _patients(cube: xr.Dataset, state: str, columns: tuple[str, str, str], at: s
     caller = "group_association"
     group, patient, stage = columns
     check_variables(cube, [group], dims=("sample",), what="the cube", caller=caller)
-    table = read_states(
-        cube, labels=(patient, stage) if at is not None else (patient,), numbers=(group,), caller=caller
-    )
+    table = read_states(cube, labels=(patient, stage) if at is not None else (patient,), others=(group,), caller=caller)
     position = state_position(table.states, state, caller=caller)
     chosen = np.ones(len(table.cells), dtype=bool) if at is None else (table.samples[stage] == at).to_numpy()
     if not chosen.any():

@@ -70,9 +70,7 @@ class PairedStates:
     extra: Matrix | None = None
 
 
-def read_states(
-    cube: xr.Dataset, *, labels: Sequence[str] = (), numbers: Sequence[str] = (), caller: str
-) -> StateTable:
+def read_states(cube: xr.Dataset, *, labels: Sequence[str] = (), others: Sequence[str] = (), caller: str) -> StateTable:
     """Read the cells of a cohort cube, and hold them against what every analysis of composition needs.
 
     Parameters
@@ -81,8 +79,8 @@ def read_states(
         ``cube_cells`` over (sample, state), and variables over ``sample``.
     labels
         Variables over ``sample`` that name something (patient, stage, group): no value may be missing.
-    numbers
-        Variables over ``sample`` that measure something; missing values stay.
+    others
+        Further variables over ``sample``, kept as they are, missing values too.
     caller
         Name of the analysis, for messages.
 
@@ -98,15 +96,15 @@ def read_states(
         If states share a name, cells are not whole numbers (shares or percentages), or a sample lacks a label.
     """
     check_variables(cube, ["cube_cells"], dims=("sample", "state"), what="the cube", caller=caller)
-    check_variables(cube, [*labels, *numbers], dims=("sample",), what="the cube", caller=caller)
+    check_variables(cube, [*labels, *others], dims=("sample",), what="the cube", caller=caller)
     states = tuple(str(label) for label in cube["state"].to_numpy())
     if len(set(states)) != len(states):
         message = f"The states of the cube must have different names in {caller}. Got {listed(states)}; rename some."
         raise InputError(message)
-    cells, *values = compute(cube["cube_cells"].data, *(cube[column].data for column in (*labels, *numbers)))
+    cells, *values = compute(cube["cube_cells"].data, *(cube[column].data for column in (*labels, *others)))
     names = cube["sample"].to_numpy() if "sample" in cube.coords else np.arange(cube.sizes["sample"])
     samples = pd.DataFrame(index=pd.Index([str(name) for name in names]))
-    for column, value in zip((*labels, *numbers), values, strict=True):
+    for column, value in zip((*labels, *others), values, strict=True):
         samples[column] = _labels(np.asarray(value), column, caller) if column in labels else np.asarray(value)
     return StateTable(_whole_cells(np.asarray(cells), caller), states, samples)
 
@@ -143,8 +141,13 @@ def paired_states(
     DroppedPatientsWarning
         If patients lack a stage.
     """
-    table = read_states(cube, labels=columns, numbers=() if extra is None else (extra,), caller=caller)
+    table = read_states(cube, labels=columns, others=() if extra is None else (extra,), caller=caller)
     patient, stage = (table.samples[column] for column in columns)
+    if extra is not None and table.samples[extra].dtype.kind not in "iuf":
+        message = (
+            f"The variable {extra!r} of {caller} must be numbers. Found {listed(table.samples[extra])}; pass amounts."
+        )
+        raise InputError(message)
     if any(name not in set(stage) for name in stages) or stages[0] == stages[1]:
         message = (
             f"The stages 'before' and 'after' of {caller} must be two values of {columns[1]!r}. Got {stages[0]!r} and "
@@ -277,7 +280,8 @@ def _labels(values: Vector, column: str, caller: str) -> Vector:
     unknown = pd.isna(values) | (values.astype(str) == "")
     if unknown.any():
         message = (
-            f"Every sample of {caller} must have a {column}. {int(unknown.sum())} of {len(values)} have no {column!r}."
+            f"Every sample of {caller} must have a {column}. {int(unknown.sum())} of {len(values)} have no {column!r}; leave these out, "
+            "or fill it in."
         )
         raise InputError(message)
     return np.array([str(value) for value in values], dtype=object)

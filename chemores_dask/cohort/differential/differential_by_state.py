@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 
 from chemores_dask.checks import check_whole, listed
-from chemores_dask.cohort.differential.differential_expression import NO_MINIMUM
 from chemores_dask.cohort.differential.count_tables import sample_table, state_tables
+from chemores_dask.cohort.differential.differential_expression import NO_MINIMUM
 from chemores_dask.cohort.differential.model_design import Contrast, ModelDesign
 from chemores_dask.cohort.differential.table_tests import (
     METHODS,
@@ -37,9 +37,7 @@ ALGORITHM_REVISION = 1
 CALLER = "differential_by_state"
 PREFIX = "differential_state"
 
-RESULT = declare(
-    *(replace(found, name=f"{PREFIX}_{found.name}", dims=("state", *found.dims)) for found in VARIABLES)
-)
+RESULT = declare(*(replace(found, name=f"{PREFIX}_{found.name}", dims=("state", *found.dims)) for found in VARIABLES))
 
 
 def differential_by_state(
@@ -51,7 +49,7 @@ def differential_by_state(
     states: Sequence[str] | None = None,
     patient: str | None = "patient",
     minimum_cells: int = 10,
-    options: DifferentialOptions = DifferentialOptions(),
+    options: DifferentialOptions = DifferentialOptions(),  # noqa: B008 - frozen
 ) -> xr.Dataset:
     """Test every gene for a difference between samples, within each state of the cells apart.
 

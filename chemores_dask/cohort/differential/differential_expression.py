@@ -39,7 +39,7 @@ def differential_expression(
     contrast: Contrast,
     method: str = "negative_binomial",
     patient: str | None = "patient",
-    options: DifferentialOptions = DifferentialOptions(),
+    options: DifferentialOptions = DifferentialOptions(),  # noqa: B008 - frozen
 ) -> xr.Dataset:
     """Test every gene for a difference between samples, the counts of the cells of each added up.
 
@@ -55,7 +55,8 @@ def differential_expression(
     formula
         Right side of the model, such as ``"~ patient + stage"`` (paired) or ``"~ batch + age + stage"``.
     contrast
-        What is tested against zero: the name of a column of the design (``"stage[T.relapse]"``), weights by names, or one weight per column.
+        What is tested against zero: the name of a column of the design (``"stage[T.relapse]"``), weights by names, or one weight per
+        column.
     method
         ``"negative_binomial"`` or ``"voom"``.
     patient

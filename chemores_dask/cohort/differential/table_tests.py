@@ -12,7 +12,14 @@ from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.checks import check_between, check_one_of, listed
 from chemores_dask.cohort.design_formula import design_of
 from chemores_dask.cohort.differential.count_tables import CountTable, enough_counts, normalization_factors
-from chemores_dask.cohort.differential.gene_scan import ALL_ZERO, FILTERED, OK, STATE_NOT_FITTED, STATUS_FLAGS, GeneTests
+from chemores_dask.cohort.differential.gene_scan import (
+    ALL_ZERO,
+    FILTERED,
+    OK,
+    STATE_NOT_FITTED,
+    STATUS_FLAGS,
+    GeneTests,
+)
 from chemores_dask.cohort.differential.model_design import Contrast, ModelDesign, model_design
 from chemores_dask.cohort.differential.quasi_likelihood import quasi_tests
 from chemores_dask.cohort.differential.voom import patient_directions, voom_tests
@@ -204,7 +211,10 @@ def table_tests(table: CountTable, model: Model) -> TableTests:
     """
     used = table.used
     if not used.any():
-        message = f"{model.caller} needs samples with enough cells. In {table.place} the largest has {table.cells.max(initial=0)}; lower minimum_cells."
+        message = (
+            f"{model.caller} needs samples with enough cells. In {table.place} the largest has {table.cells.max(initial=0)}; "
+            "lower minimum_cells."
+        )
         raise InputError(message)
     design = model_design(
         design_of(model.samples[used], model.formula, caller=model.caller),

@@ -39,13 +39,7 @@ RESULT = declare(
 )
 
 
-def enrichment_replication(
-    first: xr.Dataset,
-    second: xr.Dataset | xr.DataArray,
-    *,
-    second_q_value: xr.DataArray | None = None,
-    level: float = 0.05,
-) -> xr.Dataset:
+def enrichment_replication(first: xr.Dataset, second: xr.Dataset, *, level: float = 0.05) -> xr.Dataset:
     """Whether the gene sets of one cohort come again in another.
 
     Over the sets tested in both: Spearman's correlation of normalized scores; and of the sets that are significant in the first and
@@ -56,9 +50,7 @@ def enrichment_replication(
     first
         Result of :func:`prerank_enrichment` in one cohort.
     second
-        The same of another cohort, with the same sets; or its ``prerank_normalized_score`` alone.
-    second_q_value
-        Where ``second`` is the score alone: its ``prerank_q_value``.
+        The same of another cohort, with the same sets.
     level
         Sets with q below it are significant.
 
@@ -75,7 +67,7 @@ def enrichment_replication(
     MissingVariableError
         If a result is another one.
     InputError
-        If the q values of the second cohort are missing, or names of sets repeat.
+        If names of sets repeat.
     GeneMismatchError
         If fewer than three sets were tested in both.
 
@@ -91,7 +83,7 @@ def enrichment_replication(
     """
     check_between(level, parameter="level", caller=CALLER, minimum=0.0, maximum=1.0)
     own = _columns(first, "first")
-    other = _columns(_as_result(second, second_q_value), "second")
+    other = _columns(second, "second")
     names = [name for name in own if name in other]
     table = np.array([(*own[name], *other[name]) for name in names], dtype=np.float64).reshape(-1, 4)
     tested = ~np.isnan(table).any(axis=1)
@@ -127,18 +119,6 @@ def enrichment_replication(
             "direction": ["up", "down"],
         },
     )
-
-
-def _as_result(second: xr.Dataset | xr.DataArray, q_value: xr.DataArray | None) -> xr.Dataset:
-    if isinstance(second, xr.Dataset):
-        return second
-    if q_value is None:
-        message = (
-            f"{CALLER} needs the q values of the second cohort beside its scores. second_q_value is missing; give prerank_q_value, or the "
-            "whole result as 'second'."
-        )
-        raise InputError(message)
-    return xr.Dataset({SCORE: second, Q_VALUE: q_value})
 
 
 def _columns(enrichment: xr.Dataset, called: str) -> dict[str, tuple[float, float]]:
@@ -177,7 +157,7 @@ def _overlaps(scores: np.ndarray, significant: np.ndarray) -> dict[str, Vector]:
     }
 
 
-def _patients(enrichment: xr.Dataset | xr.DataArray, name: str) -> dict[str, object]:
-    if not isinstance(enrichment, xr.Dataset) or PATIENTS not in enrichment:
+def _patients(enrichment: xr.Dataset, name: str) -> dict[str, object]:
+    if PATIENTS not in enrichment:
         return {}
     return {name: np.int64(enrichment[PATIENTS].values)}

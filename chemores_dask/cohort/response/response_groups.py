@@ -132,8 +132,8 @@ def response_groups(
     Notes
     -----
     Passes over the counts: 0. Limits of the shift are differences at the quantiles of the rank sum, so they are not numbers where so few
-    patients allow no such coverage; DeLong's limits are none where a group has one patient or the groups do not overlap. The trend is exact up to 100 patients without ties. The family of the adjusted P values is that of
-    the pairs.
+    patients allow no such coverage; those of the area where a group has one patient, or the groups do not overlap. The trend is exact
+    up to 100 patients without ties. The family of the adjusted P values is that of the pairs.
 
     References
     ----------
@@ -144,12 +144,12 @@ def response_groups(
     Examples
     --------
     >>> patients = xr.Dataset({
-    ...     "stemness": ("patient", [0.1, 0.2, 0.4, 0.5, 0.8, 0.9, 0.7]),
-    ...     "day_29": ("patient", ["M1", "M1", "M1", "M1", "M3", "M3", "Unknown"]),
+    ...     "stemness": ("patient", [0.1, 0.2, 0.4, 0.5, 0.6, 0.8, 0.9, 1.1, 0.7]),
+    ...     "day_29": ("patient", ["M1", "M1", "M1", "M1", "M3", "M3", "M3", "M3", "Unknown"]),
     ... })
     >>> result = response_groups(patients, score="stemness", response="day_29", order=["M1", "M3"])
     >>> round(float(result["response_pair_p_value"][0]), 4), int(result["response_patients_without_response"])
-    (0.1333, 1)
+    (0.0286, 1)
     """
     check_between(level, parameter="level", caller="response_groups", minimum=0.5, maximum=0.9999)
     names = patient_names(patients, caller="response_groups")

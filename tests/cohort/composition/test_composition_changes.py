@@ -115,6 +115,12 @@ def test_composition_changes__refuses_totals_that_are_none(value):
         composition_changes(cube.assign_coords(blasts=("sample", totals)), **STAGES, total="blasts")
 
 
+def test_composition_changes__refuses_totals_that_are_words():
+    cube = simulated().assign_coords(blasts=("sample", np.array(["many"] * 16, dtype=object)))
+    with pytest.raises(InputError, match=r"'blasts' of composition_changes must be numbers. Found many"):
+        composition_changes(cube, **STAGES, total="blasts")
+
+
 def test_composition_changes__leaves_absent_states_out_of_the_family():
     cube = simulated(growth=2)
     cube["cube_cells"][:, 3] = 0

@@ -80,9 +80,8 @@ def test_read_states__refuses_unnamed_patients_and_doubled_states():
 
 
 def test_paired_states__adds_up_samples_and_extras():
-    cube = cube_of(
-        stage=["before", "after", "before", "before"], patient=["P1", "P1", "P1", "P1"], total=[1.0, 2, 3, 4]
-    )
+    cube = cube_of(stage=["before", "after", "before", "before"], patient=["P1", "P1", "P1", "P1"])
+    cube = cube.assign_coords(total=("sample", [1.0, 2, 3, 4]))
     pairs = paired(cube, extra="total")
     np.testing.assert_array_equal(pairs.before, [[9, 241]])
     np.testing.assert_array_equal(pairs.after, [[10, 190]])

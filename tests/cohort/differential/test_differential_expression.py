@@ -167,9 +167,7 @@ def test_differential_expression__takes_contrasts_in_any_form(method):
         method=method,
     )
     for name in ("log_fold_change", "statistic", "p_value"):
-        np.testing.assert_allclose(
-            groups[f"differential_{name}"], plain[f"differential_{name}"], rtol=1e-6, atol=1e-8
-        )
+        np.testing.assert_allclose(groups[f"differential_{name}"], plain[f"differential_{name}"], rtol=1e-6, atol=1e-8)
 
 
 def test_differential_expression__counts_patients_that_change_the_same_way():
@@ -181,9 +179,9 @@ def test_differential_expression__counts_patients_that_change_the_same_way():
     assert (same[:6] == 6).all()
     assert same.min() >= 0
     log_cpm = np.log2(data["pseudobulk_count"].values + 0.5)
-    log_cpm -= np.log2(
-        (data["pseudobulk_count"].sum("gene") * result["differential_normalization_factor"]).values + 1
-    )[:, None]
+    log_cpm -= np.log2((data["pseudobulk_count"].sum("gene") * result["differential_normalization_factor"]).values + 1)[
+        :, None
+    ]
     rising = (log_cpm[1::2] > log_cpm[::2]).sum(axis=0)
     change = result["differential_log_fold_change"].values
     tested = result["differential_status"].values == 0

@@ -33,16 +33,10 @@ def _model(formula, contrast, table=TABLE):
         ("~ 0 + stage + patient", {"stage[b]": 1, "stage[a]": -1}),
         ("~ patient + stage + batch", "batch[T.y]"),
         ("~ patient + dose + batch", {"dose": 2.0, "batch[T.y]": -1}),
-        ("~ patient + arm:stage - stage", None),
     ],
 )
 def test_model_design__gives_the_contrast_of_the_whole_design(formula, contrast):
-    try:
-        design = design_of(TABLE, formula, caller="test")
-    except InputError:
-        pytest.skip("this design is aliased")
-    if contrast is None:
-        contrast = design.columns[-1]
+    design = design_of(TABLE, formula, caller="test")
     model = _model(formula, contrast)
     assert model.groups == 5
     assert model.leveled

@@ -1,4 +1,4 @@
-"""Sets of one cohort in another: by hand, against scipy, with two ways to hand them over."""
+"""Sets of one cohort in another: by hand, against scipy, and what cannot be compared."""
 
 from __future__ import annotations
 
@@ -51,13 +51,6 @@ def test_enrichment_replication__counts_by_direction():
 def test_enrichment_replication__matches_sets_by_name():
     shuffled = SECOND.isel(gene_set=[4, 2, 0, 6, 1, 3, 5])
     assert enrichment_replication(FIRST, shuffled).identical(enrichment_replication(FIRST, SECOND))
-
-
-def test_enrichment_replication__takes_scores_and_q_values_alone():
-    apart = enrichment_replication(FIRST, SECOND["prerank_normalized_score"], second_q_value=SECOND["prerank_q_value"])
-    assert apart.identical(enrichment_replication(FIRST, SECOND))
-    with pytest.raises(InputError, match="second_q_value is missing"):
-        enrichment_replication(FIRST, SECOND["prerank_normalized_score"])
 
 
 def test_enrichment_replication__of_real_results_keeps_the_patients():

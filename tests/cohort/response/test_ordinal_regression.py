@@ -7,6 +7,7 @@ import pytest
 
 from chemores_dask.cohort.response.ordinal_regression import STATUS_FLAGS, ordinal_regression
 from chemores_dask.errors import ConvergenceWarning, FewEventsWarning, InputError, MissingVariableError
+from chemores_dask.kernels import newton
 
 FORMULA = "~ score + age + sex"
 
@@ -67,6 +68,14 @@ def test_ordinal_regression__says_that_a_covariate_separates(patients_of):
         assert np.isnan(found[name]).all()
     assert float(found["ordinal_term_likelihood_ratio_p_value"][0]) < 1e-10
     assert np.isnan(found["ordinal_parallel_p_value"])
+
+
+def test_ordinal_regression__says_that_it_did_not_converge(cohort, monkeypatch):
+    monkeypatch.setattr(newton, "MAXIMUM_STEPS", 1)
+    with pytest.warns(ConvergenceWarning, match="did not converge"):
+        found = ordinal_regression(cohort, response="response", formula="~ score")
+    assert STATUS_FLAGS[int(found["ordinal_status"][0])] == "not_converged"
+    assert np.isnan(found["ordinal_p_value"]).all()
 
 
 def test_ordinal_regression__warns_of_few_events(cohort):
