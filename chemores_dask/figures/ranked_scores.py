@@ -123,13 +123,15 @@ def _draw_ranks(axes: Axes, values: np.ndarray, threshold: float) -> None:
 
 def _draw_shares(axes: Axes, shown: list[str], shares: np.ndarray, numbers: np.ndarray) -> None:
     order = np.argsort(-shares, kind="stable")
-    classes = np.searchsorted(CUTS, shares[order], side="right")
+    classes = (shares[order] >= CUTS[0]).astype(int) + (shares[order] > CUTS[1])
     rows = np.arange(len(order))
     axes.barh(rows, shares[order], color=[CLASS_COLORS[place] for place in classes], height=0.76, zorder=2, gid="share")
     for cut in CUTS:
         axes.axvline(cut, color=NEUTRAL, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
     size = SMALL if len(order) <= 30 else 6.5
     axes.set_yticks(rows, [f"{shown_name(shown[place], longest=18)} ({count_text(numbers[place])})" for place in order])
+    for row in np.flatnonzero(shares[order] == 0):
+        axes.text(0.004, row, "not detected", va="center", fontsize=size, color=NEUTRAL)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.set_xlim(0, max(float(shares.max()) * 1.05, 0.2))
     dress(axes, x="Share of cells above")

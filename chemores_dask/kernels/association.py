@@ -80,4 +80,5 @@ def goodman_kruskal_tau(table: Matrix) -> float:
 
 def _occupied(table: Matrix) -> Matrix:
     counts = np.asarray(table, dtype=np.float64)
-    return counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
+    rows, columns = np.flatnonzero(counts.sum(axis=1)), np.flatnonzero(counts.sum(axis=0))
+    return np.asarray(counts[np.ix_(rows, columns)])

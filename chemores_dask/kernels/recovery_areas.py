@@ -114,7 +114,7 @@ def recovery_areas(rows: Block, sets: SetColumns, draws: TieDraws, *, last_rank:
 
 
 @jit
-def scrambled(value: int) -> int:
+def scrambled(value: np.uint64) -> np.uint64:
     """Scramble 64 bits, as ``randomness.mix`` does."""
     value = (value ^ (value >> FIRST_SHIFT)) * FIRST_MULTIPLIER
     value = (value ^ (value >> SECOND_SHIFT)) * SECOND_MULTIPLIER
@@ -122,14 +122,14 @@ def scrambled(value: int) -> int:
 
 
 @jit
-def share_of(draw: int, parts: int) -> int:
+def share_of(draw: np.uint64, parts: int) -> int:
     """Which of equal parts of the range of draws a draw lies in."""
     part: int = np.int64(((draw >> HALF) * np.uint64(parts)) >> HALF)  # type: ignore[assignment, unused-ignore]
     return part
 
 
 @jit
-def drawn_place(stream: int, turn: int, places: int) -> int:
+def drawn_place(stream: np.uint64, turn: int, places: int) -> int:
     """The place that is drawn at a turn."""
     return share_of(np.uint64(scrambled(stream + np.uint64(turn) * GOLDEN_GAMMA)), places)
 
@@ -198,7 +198,7 @@ def begin_levels(levels_of_row: RankSpace, number: int, begins: Vector) -> tuple
 def order_values(
     genes: Vector,
     levels_of_row: RankSpace,
-    stream: int,
+    stream: np.uint64,
     keys: Vector,
     needed: int,
     zeros: int,

@@ -146,8 +146,8 @@ def multiply_in_lanes(
             start, stop = starts[gene], starts[gene + np.uint32(1)]
             if start == stop:
                 continue
-            count = np.uint32(values[place])
-            x = logarithms[count] if count < SMALL_COUNTS else np.float64(np.float32(math.log1p(count * factor)))
+            shown = np.uint32(values[place])
+            x = logarithms[shown] if shown < SMALL_COUNTS else np.float64(np.float32(math.log1p(shown * factor)))
             for entry in range(start, stop):
                 product[row, columns[entry]] += x * weights[entry]
         for group in range(len(factors) // LANES):
@@ -189,9 +189,9 @@ def add_lanes(
             x = np.float64(np.float32(math.log1p(count * factor)))
             for lane in range(lanes):
                 in_lanes[lane] += x * table[here + lane]
-    for count in range(np.uint64(1), largest + np.uint64(1)):
-        x = logarithms[count]
-        there = count * lanes
+    for level in range(np.uint64(1), largest + np.uint64(1)):
+        x = logarithms[level]
+        there = level * lanes
         for lane in range(lanes):
             in_lanes[lane] += x * counted[there + lane]
             counted[there + lane] = 0

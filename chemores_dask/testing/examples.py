@@ -13,11 +13,11 @@ import xarray as xr
 
 from chemores_dask.cohort.cox_models import cox_model
 from chemores_dask.cohort.cox_scan import cox_scan
+from chemores_dask.cohort.differential.differential_by_state import differential_by_state
+from chemores_dask.cohort.differential.differential_expression import differential_expression
 from chemores_dask.cohort.held_out_signatures import SignatureLimits, stemness_signatures
 from chemores_dask.cohort.kaplan_meier import kaplan_meier
 from chemores_dask.cohort.log_rank import log_rank
-from chemores_dask.cohort.differential.differential_expression import differential_expression
-from chemores_dask.cohort.differential.differential_by_state import differential_by_state
 from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.cohort.response.classifier_performance import classifier_performance
 from chemores_dask.cohort.response.necrosis_association import necrosis_association
@@ -56,10 +56,10 @@ from chemores_dask.single_cell.products_pca import pca_of_products
 from chemores_dask.single_cell.projection import project_cells
 from chemores_dask.single_cell.quality import quality
 from chemores_dask.single_cell.variable_genes import variable_genes
+from chemores_dask.testing import response_nouns
 from chemores_dask.testing.composition_nouns import COMPOSITION
 from chemores_dask.testing.enrichment_nouns import ENRICHMENT
 from chemores_dask.testing.graph_nouns import tiny_batches, tiny_embedding, tiny_graph
-from chemores_dask.testing import response_nouns
 from chemores_dask.testing.nouns import GENE_NAMES, SIGNATURE, tiny_cells, tiny_counts, tiny_patients
 
 WEIGHTS = GeneSets((GeneSet.from_weights("weights", {gene: 0.5 - 0.1 * i for i, gene in enumerate(GENE_NAMES[:20])}),))

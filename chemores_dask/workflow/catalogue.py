@@ -19,6 +19,8 @@ from chemores_dask.cohort.composition.pooled_composition import pooled_compositi
 from chemores_dask.cohort.composition.propeller import propeller_composition
 from chemores_dask.cohort.cox_models import cox_model
 from chemores_dask.cohort.cox_scan import cox_scan
+from chemores_dask.cohort.differential.differential_by_state import differential_by_state
+from chemores_dask.cohort.differential.differential_expression import differential_expression
 from chemores_dask.cohort.enrichment.camera import camera_enrichment
 from chemores_dask.cohort.enrichment.enrichment_replication import enrichment_replication
 from chemores_dask.cohort.enrichment.gene_ranking import ranking_of
@@ -29,8 +31,6 @@ from chemores_dask.cohort.enrichment.regulon_direction import regulon_direction
 from chemores_dask.cohort.held_out_signatures import stemness_signatures
 from chemores_dask.cohort.kaplan_meier import kaplan_meier
 from chemores_dask.cohort.log_rank import log_rank
-from chemores_dask.cohort.differential.differential_expression import differential_expression
-from chemores_dask.cohort.differential.differential_by_state import differential_by_state
 from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.cohort.response.classifier_performance import classifier_performance
 from chemores_dask.cohort.response.necrosis_association import necrosis_association

@@ -71,7 +71,7 @@ def _depths(
             continue
         rows = spread_rows(found.sizes["cell"])
         scores = found[CELL_SCORE].isel(cell=rows).values
-        names = found["cell"].values[rows].astype(str)
+        names = found["cell"].values[rows]
         total = _totals_of(totals, names)
         owners = _owners(design, names)
         for number, gene_set in enumerate(found["gene_set"].values):
@@ -97,7 +97,8 @@ def spread_rows(cells: int) -> Vector:
 
 
 def _totals_of(totals: xr.DataArray, names: Vector) -> Vector:
-    places = pd.Index(totals["cell"].values.astype(str)).get_indexer(names)
+    # The index of a Dataset keeps its table of places, so that it is made once for all scores.
+    places = totals.indexes["cell"].get_indexer(names)
     found = np.asarray(totals.values, dtype=np.float64)[np.maximum(places, 0)]
     return np.where(places >= 0, found, np.nan)
 
@@ -109,7 +110,7 @@ def _owners(design: StudyDesign, names: Vector) -> Vector:
     patients = (
         dict(zip(table[columns.sample].astype(str), table[columns.patient].astype(str), strict=True)) if known else {}
     )
-    return np.array([patients.get(name.rpartition(":")[0], UNKNOWN) for name in names], dtype=object)
+    return np.array([patients.get(str(name).rpartition(":")[0], UNKNOWN) for name in names], dtype=object)
 
 
 def _outcomes(

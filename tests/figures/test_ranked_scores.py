@@ -36,6 +36,18 @@ def test_ranked_scores__bars_are_shares_of_patients():
     assert sum(counted) == len(shares)
 
 
+def test_ranked_scores__class_borders_are_those_published():
+    # More than 15 %, 5 to 15 %, less than 5 %: 3 of 20 are in the middle class, none are not detected.
+    scores, states = score_result(3, 20), states_result(3, 20)
+    scores["cell_score"][:] = 0.0
+    scores["cell_score"][20:23] = 1.0
+    scores["cell_score"][40:44] = 1.0
+    text = said(ranked_scores(scores, states=states))
+    assert [f"{name}: 1" in text for name in ("above 15 %", "5 to 15 %", "below 5 %")] == [True] * 3
+    assert text.count("not detected") == 1
+    assert "2 of 3 samples" in text
+
+
 def test_ranked_scores__says_where_the_threshold_comes_from():
     states = states_result()
     assert "natural breaks of these scores" in said(ranked_scores(score_result(), states=states))

@@ -227,7 +227,9 @@ def test_weighted_score__takes_thousands_of_weights_in_no_time():
     genes = [f"gene{number}" for number in range(20_000)]
     sets = GeneSets((GeneSet.from_weights("many", {gene: 1.0 + number for number, gene in enumerate(genes)}),))
     coords = {"patient": ["P0", "P1", "P2"], "gene": genes}
-    patients = xr.Dataset({"expression": (("patient", "gene"), np.sin(np.arange(60_000.0)).reshape(3, -1))}, coords=coords)
+    patients = xr.Dataset(
+        {"expression": (("patient", "gene"), np.sin(np.arange(60_000.0)).reshape(3, -1))}, coords=coords
+    )
     start = time.process_time()
     weighted_score(patients, sets, method="rank_correlation")
     mean_zscore(patients, sets)
