@@ -85,5 +85,7 @@ def test_check_edges__wants_an_edge_to_the_nearest_neighbor():
     check_edges(nearest, offset=offset, edges=edges, caller="leiden")
     few_apart = np.where(np.arange(cells) < 10, 0, nearest)
     check_edges(few_apart, offset=offset, edges=edges, caller="leiden")
-    with pytest.raises(InputError, match=r"leiden needs a graph.*Of 30 cells looked at, 30 have no edge.*another order"):
+    with pytest.raises(
+        InputError, match=r"leiden needs a graph.*Of 30 cells looked at, 30 have no edge.*another order"
+    ):
         check_edges(nearest[::-1], offset=offset, edges=edges, caller="leiden")

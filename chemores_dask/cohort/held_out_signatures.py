@@ -103,7 +103,7 @@ def stemness_signatures(
     patient
         Variable over ``sample``; the samples of a patient are added up.
     folds
-        Number of folds; as many as there are patients to leave each out alone.
+        Most folds; with fewer patients each is left out alone.
     genes
         Genes in a signature, at the most.
     limits
@@ -159,7 +159,8 @@ def stemness_signatures(
     """
     check_whole(genes, parameter="genes", caller="stemness_signatures", minimum=1)
     table = _read(cube, state=state, patient=patient, minimum_cells=limits.minimum_cells)
-    check_whole(folds, parameter="folds", caller="stemness_signatures", minimum=2, maximum=max(len(table.patients), 2))
+    check_whole(folds, parameter="folds", caller="stemness_signatures", minimum=2)
+    asked, folds = folds, min(folds, max(len(table.patients), 2))
     fold_of = deal_folds(table.patients, folds=folds, seed=seed)
     trains = [table.enough & (fold_of != fold) for fold in range(folds + 1)]
     _check_training(table, trains, limits)
@@ -180,7 +181,7 @@ def stemness_signatures(
         parameters={
             "state": state,
             "patient": patient,
-            "folds": folds,
+            "folds": asked,
             "genes": genes,
             "limits": asdict(limits),
             "seed": seed,

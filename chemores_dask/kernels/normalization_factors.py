@@ -101,7 +101,10 @@ def inner_ranks(values: Vector, trim: float) -> Vector:
     least = int(n * trim) + 1
     low, high = ordered[least - 1], ordered[n - least]
     # Only values equal to those at the two limits can have a mean rank on the other side of them.
-    ranks = [(np.searchsorted(ordered, limit) + 1 + np.searchsorted(ordered, limit, side="right")) / 2 for limit in (low, high)]
+    ranks = [
+        (np.searchsorted(ordered, limit) + 1 + np.searchsorted(ordered, limit, side="right")) / 2
+        for limit in (low, high)
+    ]
     above = values >= low if ranks[0] >= least else values > low
     below = values <= high if ranks[1] <= n + 1 - least else values < high
     return np.asarray(above & below)

@@ -66,20 +66,21 @@ def lane_weights(weights: tuple[Vector, Vector, Vector]) -> LaneWeights | None:
     """
     starts, columns, values = weights
     genes = len(starts) - 1
-    pairs = np.stack([columns.astype(np.float64), values], axis=1)
-    found, lane_of, sizes = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    different, value_of = np.unique(values, return_inverse=True)
+    pairs = columns.astype(np.int64) * len(different) + value_of
+    found, lane_of, sizes = np.unique(pairs, return_inverse=True, return_counts=True)
     shared = sizes >= max(LEAST_SHARE * genes, 1)
     lanes = -(-int(shared.sum()) // LANES) * LANES
     if sizes[shared].sum() * LANES < LEAST_WEIGHTS * genes * lanes or not lanes:
         return None
     numbers = np.cumsum(shared) - 1
-    in_lane = shared[lane_of.ravel()]
+    in_lane = shared[lane_of]
     gene_of = np.repeat(np.arange(genes), np.diff(starts))
     table = np.zeros((genes, lanes), dtype=np.uint8)
-    table[gene_of[in_lane], numbers[lane_of.ravel()[in_lane]]] = 1
+    table[gene_of[in_lane], numbers[lane_of[in_lane]]] = 1
     factors, sums = np.zeros(lanes), np.zeros(lanes, dtype=np.int64)
-    factors[: int(shared.sum())] = found[shared, 1]
-    sums[: int(shared.sum())] = found[shared, 0].astype(np.int64)
+    factors[: int(shared.sum())] = different[found[shared] % len(different)]
+    sums[: int(shared.sum())] = found[shared] // len(different)
     rest_starts = np.concatenate([[0], np.cumsum(~in_lane)])[starts]
     grouped = table.reshape(genes, -1, LANES).swapaxes(0, 1)
     return LaneWeights(grouped.ravel(), factors, sums, (rest_starts, columns[~in_lane], values[~in_lane]))

@@ -43,6 +43,13 @@ ANALYSES = {
     "pseudobulk": "made one expression profile per sample from these sums",
     "differential_expression": "tested each gene for a difference between samples, with patients as replicates",
     "differential_by_state": "tested each gene for a difference between samples within each state, with patients as replicates",
+    "ranking_of": "ordered the genes by how surely they differ",
+    "gene_selection": "chose the genes that differ",
+    "prerank_enrichment": "asked which gene sets lie towards an end of the ordered genes (genes are permuted, not patients)",
+    "camera_enrichment": "compared the genes of each set with all others, allowing for genes that move together",
+    "over_representation": "counted the genes of each set among those chosen, against all that were tested",
+    "regulon_direction": "counted the targets of each regulator among genes going up and going down",
+    "enrichment_replication": "held the gene sets of two cohorts against each other",
     "paired_composition": "compared the share of a state before and after, within each patient",
     "composition_changes": "compared the shares of all states before and after, within each patient, and against each other state",
     "propeller_composition": "fitted linear models of transformed shares, whose variances learn from each other",
@@ -55,6 +62,11 @@ ANALYSES = {
     "ssgsea": "scored each row for gene sets by the weighted mean rank of their genes, less that of all others",
     "singscore": "scored each row for gene sets by the mean rank of their genes",
     "weighted_score": "scored each row by signed weights of genes",
+    "response_groups": "compared a score between groups of response, in pairs and as a trend",
+    "ordinal_regression": "fitted a proportional odds model of the response",
+    "necrosis_association": "held a score against the share of the tumor that treatment killed",
+    "classifier_performance": "measured how well a score tells a response, and what treating by it would gain",
+    "response_scan": "held each gene in turn against the response",
     "kaplan_meier": "estimated survival over time in groups of patients",
     "log_rank": "tested whether survival differs between groups of patients",
     "cox_model": "fitted a Cox model of survival",
@@ -63,11 +75,14 @@ ANALYSES = {
 
 
 DESCRIPTIVE_TESTS = (
-    "Statements about cells are descriptive: cells of one patient are not independent. P values of markers take cells as their n; they "
-    "order genes and test nothing about patients. Wherever else a P value is given, patients are the replicates, and their number stands "
-    "beside it."
+    "Statements about cells are descriptive: cells of one patient are not independent. P values of markers and of pooled cells take cells "
+    "as their n; they order, or reproduce what was published so, and test nothing about patients. Wherever else a P value is given, "
+    "patients are the replicates, and their number stands beside it."
 )
-"""The same for a run with markers."""
+"""The same for a run with P values of cells."""
+
+
+TESTS_OF_CELLS = ("markers", "pooled_composition")
 
 
 def descriptive_sentences(record: RunRecord) -> str:
@@ -82,7 +97,7 @@ def descriptive_sentences(record: RunRecord) -> str:
     -------
     Sentences.
     """
-    return DESCRIPTIVE_TESTS if any(step.analysis == "markers" for step in record.steps) else DESCRIPTIVE
+    return DESCRIPTIVE_TESTS if any(step.analysis in TESTS_OF_CELLS for step in record.steps) else DESCRIPTIVE
 
 
 def sizes_sentence(record: RunRecord) -> str:

@@ -197,8 +197,10 @@ class SeuratControls:
         chosen: set[int] = set()
         for gene in genes:
             members = np.flatnonzero(self.bin_of == self.bin_of[gene])
-            draws = cell_uniforms(self.seed ^ int(self.keys[gene]), self.keys[members])[:, 0]
-            chosen.update(members[np.argsort(draws, kind="stable")[: self.controls]].tolist())
+            if self.controls < len(members):
+                draws = cell_uniforms(self.seed ^ int(self.keys[gene]), self.keys[members])[:, 0]
+                members = members[np.argpartition(draws, self.controls)[: self.controls]]
+            chosen.update(members.tolist())
         return np.array(sorted(chosen), dtype=np.int64)
 
 

@@ -114,9 +114,7 @@ def tiny_scores() -> xr.Dataset:
 
 def tiny_signatures(cube: xr.Dataset) -> xr.Dataset:
     """Signatures of the state of the tiny cells, without some patients at a time."""
-    return stemness_signatures(
-        cube, state="stem_like", folds=3, genes=5, limits=SignatureLimits(3, 0.0, 0.1), seed=3
-    )
+    return stemness_signatures(cube, state="stem_like", folds=3, genes=5, limits=SignatureLimits(3, 0.0, 0.1), seed=3)
 
 
 def tiny_products(cells: Any) -> xr.Dataset:
@@ -362,7 +360,9 @@ EXAMPLES = (
     Example("response_groups", response_groups, ON_PATIENTS, response_nouns.tiny_response_groups, 0.0),
     Example("ordinal_regression", ordinal_regression, ON_PATIENTS, response_nouns.tiny_ordinal_regression, 0.0),
     Example("necrosis_association", necrosis_association, ON_PATIENTS, response_nouns.tiny_necrosis_association, 0.0),
-    Example("classifier_performance", classifier_performance, ON_PATIENTS, response_nouns.tiny_classifier_performance, 0.0),
+    Example(
+        "classifier_performance", classifier_performance, ON_PATIENTS, response_nouns.tiny_classifier_performance, 0.0
+    ),
     Example("response_scan", response_scan, ON_PATIENTS, response_nouns.tiny_response_scan),
 )
 

@@ -8,7 +8,7 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import xarray as xr
@@ -141,13 +141,17 @@ def _convert(value: object, hint: object, place: str, gene_sets: GeneSets) -> ob
     if hint in SCALARS or origin is typing.Literal:
         return _scalar(value, hint, place)
     container = origin if isinstance(origin, type) else hint
-    if isinstance(container, type) and issubclass(container, Mapping):
-        return value if isinstance(value, dict) else _refuse(place, "a table", value)
-    if isinstance(container, type) and issubclass(container, (Sequence, Collection)):
-        items = value if isinstance(value, list) else _refuse(place, "a list", value)
-        inner = next((argument for argument in typing.get_args(hint) if argument is not Ellipsis), None)
-        return tuple(_convert(item, inner, place, gene_sets) for item in items)
+    if isinstance(container, type) and issubclass(container, Collection):
+        return _filled(value, container, hint, place, gene_sets)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _filled(value: object, container: type, hint: object, place: str, gene_sets: GeneSets) -> object:
+    if issubclass(container, Mapping):
+        return value if isinstance(value, dict) else _refuse(place, "a table", value)
+    items = value if isinstance(value, list) else _refuse(place, "a list", value)
+    inner = next((argument for argument in typing.get_args(hint) if argument is not Ellipsis), None)
+    return tuple(_convert(item, inner, place, gene_sets) for item in items)
 
 
 def _referred(reference: Reference, hint: object, place: str) -> Reference:

@@ -223,9 +223,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     "camera_enrichment": CatalogueEntry(camera_enrichment, RESULT, tests=SETS),
     "over_representation": CatalogueEntry(over_representation, RESULT, tests=SETS),
     "regulon_direction": CatalogueEntry(regulon_direction, RESULT, tests=SETS),
-    "enrichment_replication": CatalogueEntry(
-        enrichment_replication, RESULT, tests=StatedTests("other", GENE)
-    ),
+    "enrichment_replication": CatalogueEntry(enrichment_replication, RESULT, tests=StatedTests("other", GENE)),
     "response_groups": CatalogueEntry(
         response_groups, TABLE, ("score", "response", "depth"), tests=StatedTests("rank_sum")
     ),

@@ -10,7 +10,19 @@ from chemores_dask.cli import main as main_module
 from chemores_dask.errors import ParameterError
 
 HEAVY = ("numba", "dask", "pandas", "anndata", "zarr", "xarray", "matplotlib", "scipy", "distributed")
-COMMANDS = ["simulate", "ingest", "ingest-patients", "run", "info", "results", "verify", "by-gene", "version", "demo", "audit"]
+COMMANDS = [
+    "simulate",
+    "ingest",
+    "ingest-patients",
+    "run",
+    "info",
+    "results",
+    "verify",
+    "by-gene",
+    "version",
+    "demo",
+    "audit",
+]
 
 
 def python(code):

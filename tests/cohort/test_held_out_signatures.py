@@ -158,9 +158,18 @@ def test_stemness_signatures__refuse_what_they_cannot_learn_from():
     broken["cube_log_sum"][0, 0, 0] = np.nan
     with pytest.raises(InputError, match="must be finite"):
         stemness_signatures(broken, state="stem_like", seed=1)
-    for options in ({"folds": 1}, {"folds": 9}, {"genes": 0}):
+    for options in ({"folds": 1}, {"genes": 0}):
         with pytest.raises(ParameterError):
             stemness_signatures(cube, state="stem_like", seed=1, **options)
+
+
+def test_stemness_signatures__leave_each_patient_out_where_they_are_fewer_than_folds():
+    cube = made_cube(1, patients=3)
+    result = stemness_signatures(cube, state="stem_like", folds=5, seed=1)
+    assert sorted(result["signature_fold"].values.tolist()) == [1, 2, 3]
+    assert result["signature_training_patients"].values.tolist() == [3, 2, 2, 2]
+    exact = stemness_signatures(cube, state="stem_like", folds=3, seed=1)
+    np.testing.assert_array_equal(result["signature_member"], exact["signature_member"])
 
 
 def test_signature_limits__refuse_what_is_no_limit():

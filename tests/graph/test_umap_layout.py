@@ -152,7 +152,7 @@ def test_umap__refuses_another_embedding():
     embedding = embedding_like(graph, points)
     with pytest.raises(InputError, match="same order"):
         umap(graph, embedding=embedding.isel(cell=slice(None, None, -1)), seed=1)
-    with pytest.raises(InputError, match="must have the 30 cells of the graph. Got 29"):
+    with pytest.raises(InputError, match=r"must have the 30 cells of the graph\. Got 29"):
         umap(graph, embedding=embedding[1:], seed=1)
     empty = graph.assign(connectivity_offset=graph["connectivity_offset"] * 0).isel(edge=slice(0, 0))
     with pytest.raises(InputError, match="edges between them"):

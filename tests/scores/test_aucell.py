@@ -92,8 +92,8 @@ def test_aucell__hand_worked():
     # Ranks A 1, B 2, C 3, D 4, E 5; the curve ends at rank 4. Set {B, C, E}: (4 - 2) + (4 - 3) = 3, at most 3 + 2 + 1 = 6.
     cells = anndata.AnnData(np.array([[9, 7, 5, 3, 1]]), var=pd.DataFrame(index=list("ABCDE")))
     sets = GeneSets.from_mapping({"set": ["B", "C", "E"]})
-    assert aucell(cells, sets, seed=1, top_share=0.8)["cell_score"].item() == 0.5
-    assert aucell(cells, sets, seed=1, top_share=0.8, normalization="pyscenic")["cell_score"].item() == 3 / 12
+    assert aucell(cells, sets, seed=1, top_share=0.8)["cell_score"].values.item() == 0.5
+    assert aucell(cells, sets, seed=1, top_share=0.8, normalization="pyscenic")["cell_score"].values.item() == 3 / 12
 
 
 def test_aucell__breaks_ties_by_seed_cell_and_gene(counts):

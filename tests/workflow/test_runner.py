@@ -80,7 +80,7 @@ minimum_share = 0.0
     assert steps["held_out"].parameters["signatures"] == "@signatures"
     assert steps["held_out"].inputs["@signatures"] == steps["signatures"].fingerprint
     assert results["held_out"]["cell_score"].sizes["cell"] == results["states"].sizes["cell"]
-    with pytest.raises(PipelineFileError, match="must name something that exists. Got 'kept'"):
+    with pytest.raises(PipelineFileError, match=r"must name something that exists\. Got 'kept'"):
         read(pipeline_text + signatures.replace('"@signatures"', '"@kept"'))
 
 
@@ -129,7 +129,7 @@ def test_run_pipeline__changed_parameter_reruns_only_dependents(read, store, tmp
     changed = read(pipeline_text.replace('method = "scanpy"', 'method = "scanpy"\ncontrols = { bins = 10 }'))
     reasons = {planned.step.name: planned.reason for planned in plan_run(changed, store) if not planned.done}
     assert reasons == {
-        "scores": "parameters changed: bins null -> 10",
+        "scores": 'parameters changed: controls {"bins": null, "genes": null} -> {"bins": 10, "genes": null}',
         "states": "inputs changed: of",
         "cube": "inputs changed: join called",
     }
