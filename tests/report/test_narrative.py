@@ -30,7 +30,7 @@ def test_descriptive_sentences__say_where_cells_are_n():
     record = example_record()
     assert "no P value in this report takes cells as its n" in descriptive_sentences(record)
     tested = replace(record, steps=(*record.steps, replace(record.steps[0], analysis="markers")))
-    assert "P values of markers take cells as their n; they order genes" in descriptive_sentences(tested)
+    assert "P values of markers and of pooled cells take cells as their n; they order" in descriptive_sentences(tested)
 
 
 def test_sizes_sentence__counts():
