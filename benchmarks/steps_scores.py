@@ -26,7 +26,7 @@ def module_score(place: Place, clock: Clock) -> None:
     cells = cd.open_cells(place.store, columns=[])
     normalized = cd.log_normalize(cells)
     cube = cd.cohort_cube(cd.open_cells(place.store, columns=["sample"]), sample="sample")
-    means = cube["cube_log_sum"].sum("sample") / int(cube["cube_cells"].sum())
+    means = (cube["cube_log_sum"].sum(["sample", "state"]) / cube["cube_cells"].sum()).compute()
     _against_bare(
         place,
         clock,
