@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from numbers import Integral, Real
 from typing import cast
@@ -26,6 +27,22 @@ def listed(names: Iterable[object]) -> str:
         return "none"
     rest = f" … and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
     return ", ".join(shown[:SHOWN]) + rest
+
+
+def reason_text(error: Exception) -> str:
+    """What another library says is wrong, as a part of a sentence: one line, without codes for terminals.
+
+    Parameters
+    ----------
+    error
+        Such as one of formulaic, which marks places in a formula.
+
+    Returns
+    -------
+    Its message without the last stop; the name of its class where it has none.
+    """
+    words = re.sub(r"\x1b\[[0-9;]*m|\u29db(\[[0-9;]*m)?|\u29da", "", str(error))
+    return " ".join(words.split()).rstrip(".") or type(error).__name__
 
 
 def check_one_of(value: object, options: Collection[object], *, parameter: str, caller: str) -> None:

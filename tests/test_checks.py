@@ -14,6 +14,7 @@ from chemores_dask.checks import (
     check_one_of,
     check_variables,
     listed,
+    reason_text,
     rows_of_edges,
 )
 from chemores_dask.errors import InputError, MissingVariableError, ParameterError
@@ -25,6 +26,11 @@ def test_listed__cuts_long_lists():
     assert listed(range(12)).endswith("10, 11")
     assert listed(range(15)).endswith("10, 11 … and 3 more")
     assert listed(name for name in "ab") == "a, b"
+
+
+def test_reason_text__is_one_line_without_codes_for_terminals():
+    assert reason_text(ValueError("Misplaced.\n\n~ a \u29db\x1b[1;31m+\x1b[0m\u29da.")) == "Misplaced. ~ a +"
+    assert reason_text(ValueError()) == "ValueError"
 
 
 def test_check_one_of__names_the_options():

@@ -13,8 +13,6 @@ from chemores_dask.auditor.sample_groups import counted, labels_of, patient_name
 from chemores_dask.auditor.study_design import StudyDesign
 from chemores_dask.kernels.association import cramers_v, goodman_kruskal_tau
 
-NAN = float("nan")
-
 
 @dataclass(frozen=True)
 class Association:

@@ -10,11 +10,11 @@ import pandas as pd
 from chemores_dask.aliases import Matrix
 from chemores_dask.auditor.associations import Associations
 from chemores_dask.auditor.findings import CheckOutcome, Finding, Severity, nothing_to_check, number_of
-from chemores_dask.auditor.formula_columns import equation, formula_columns, formula_variables
+from chemores_dask.auditor.formula_columns import formula_columns, formula_variables
 from chemores_dask.auditor.sample_groups import ComparedSamples, compared_samples, counted, labels_of, paired_samples
 from chemores_dask.auditor.study_design import PlannedContrast, StudyDesign
 from chemores_dask.checks import listed
-from chemores_dask.kernels.design_rank import aliased_columns, independent_columns
+from chemores_dask.kernels.design_rank import alias_text, aliased_columns, independent_columns
 
 CHECK = "confounding"
 STRONG = 0.5
@@ -100,7 +100,7 @@ def _formula(design: StudyDesign, contrast: PlannedContrast) -> _Answer:
     if not aliased:
         return _SILENT
     aliases = [
-        Alias(contrast.formula, columns[column], equation(weights, columns)) for column, weights in aliased.items()
+        Alias(contrast.formula, columns[column], alias_text(weights, columns)) for column, weights in aliased.items()
     ]
     named = formula_variables(contrast.formula)
     finding = Finding(
@@ -180,7 +180,7 @@ def _joint_alias(found: ComparedSamples, contrast: PlannedContrast, batches: lis
     if _is_new(matrix):
         return None
     weights = aliased_columns(matrix)[len(columns) - 1]
-    alias = Alias(contrast.name, columns[-1], equation(weights, columns))
+    alias = Alias(contrast.name, columns[-1], alias_text(weights, columns))
     known = listed(batches) + (" and patient" if contrast.paired else "")
     finding = Finding(
         "aliased_contrast",

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 from formulaic import Formula
 from formulaic.errors import FormulaicError
 
 from chemores_dask.aliases import Matrix
-from chemores_dask.checks import check_columns
+from chemores_dask.checks import check_columns, reason_text
 from chemores_dask.errors import InputError
 
 CALLER = "The formula of a contrast"
-SHOWN = 6
 
 
 def formula_variables(formula: str) -> frozenset[str]:
@@ -80,7 +77,9 @@ def formula_columns(table: pd.DataFrame, formula: str) -> tuple[Matrix, tuple[st
     try:
         found = parsed.get_model_matrix(plain, context={}, na_action="raise", output="pandas")
     except FormulaicError as error:
-        message = f"{CALLER} must be made of columns of the samples. {formula!r} cannot be evaluated: {error}."
+        message = (
+            f"{CALLER} must be made of columns of the samples. {formula!r} cannot be evaluated: {reason_text(error)}."
+        )
         raise InputError(message) from error
     matrix = np.ascontiguousarray(found.to_numpy(dtype=np.float64))
     if not np.isfinite(matrix).all():
@@ -89,41 +88,11 @@ def formula_columns(table: pd.DataFrame, formula: str) -> tuple[Matrix, tuple[st
     return matrix, tuple(str(name) for name in found.columns)
 
 
-def equation(combination: Mapping[int, float], columns: tuple[str, ...]) -> str:
-    """Write what a column equals.
-
-    Parameters
-    ----------
-    combination
-        Weights of other columns by their positions.
-    columns
-        Names of all columns.
-
-    Returns
-    -------
-    A sum.
-
-    Examples
-    --------
-    >>> equation({0: 1.0, 1: -1.0}, ("Intercept", "stage[T.relapse]"))
-    'Intercept - stage[T.relapse]'
-    """
-    text = ""
-    for position, weight in list(combination.items())[:SHOWN]:
-        size = "" if abs(abs(weight) - 1) < 1e-6 else f"{abs(weight):.4g} "
-        sign = "-" if weight < 0 else "+"
-        text += (
-            f" {sign} {size}{columns[position]}" if text else f"{'-' if weight < 0 else ''}{size}{columns[position]}"
-        )
-    more = len(combination) - SHOWN
-    return f"{text} and {more} more terms" if more > 0 else text or "0"
-
-
 def _parsed(formula: str) -> Formula:
     try:
         parsed = Formula(formula)
     except (FormulaicError, SyntaxError) as error:
-        message = f"{CALLER} must be one that formulaic reads, such as '~ patient + stage'. Got {formula!r}: {error}."
+        message = f"{CALLER} must be one that formulaic reads, such as '~ patient + stage'. Got {formula!r}: {reason_text(error)}."
         raise InputError(message) from error
     if not hasattr(parsed, "required_variables") or hasattr(parsed, "lhs"):
         message = f"{CALLER} must have a right side only. Got {formula!r}; write for example '~ patient + stage'."

@@ -9,7 +9,7 @@ import pandas as pd
 
 from chemores_dask.aliases import Vector
 from chemores_dask.checks import check_between, check_columns, check_one_of, listed
-from chemores_dask.errors import InputError
+from chemores_dask.errors import InputError, ParameterError
 
 CALLER = "StudyDesign"
 UNITS = ("patient", "sample", "cell", "pool", "gene")
@@ -103,7 +103,7 @@ class PlannedTest:
     sizes
         Pairs (one number) or units on either side; counted in the table of samples unless given.
     margins
-        Row sums and column sums of the table of Fisher's test.
+        Row sums and column sums of the 2 x 2 table of Fisher's test.
     tests
         How many tests it makes, such as one per gene.
     correction
@@ -120,7 +120,7 @@ class PlannedTest:
     unit: str = "patient"
     contrast: PlannedContrast | None = None
     sizes: tuple[int, ...] = ()
-    margins: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    margins: tuple[tuple[int, int], tuple[int, int]] | None = None
     tests: int = 1
     correction: str = ""
     family: str = ""
@@ -133,6 +133,11 @@ class PlannedTest:
         check_between(self.tests, parameter="tests", caller="PlannedTest", minimum=1)
         for size in self.sizes:
             check_between(size, parameter="sizes", caller="PlannedTest", minimum=0)
+        if self.margins is not None and (
+            [len(sums) for sums in self.margins] != [2, 2] or len({sum(sums) for sums in self.margins}) > 1
+        ):
+            message = f"The margins of PlannedTest must be two sums of rows and two of columns of one table. Got {self.margins}."
+            raise ParameterError(message)
 
 
 @dataclass(frozen=True)
@@ -333,8 +338,9 @@ class StudyDesign:
     level: float = 0.05
 
     def __post_init__(self) -> None:
-        if not isinstance(self.samples, pd.DataFrame):
-            message = f"The samples of {CALLER} must be a table (pandas.DataFrame), one row per sample. Got {type(self.samples).__name__}."
+        given: object = self.samples
+        if not isinstance(given, pd.DataFrame):
+            message = f"The samples of {CALLER} must be a table (pandas.DataFrame), one row per sample. Got {type(given).__name__}."
             raise InputError(message)
         check_between(self.level, parameter="level", caller=CALLER, minimum=0.0, maximum=1.0)
         self._check_samples()

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from formulaic import Formula  # type: ignore[import-untyped]
-from formulaic.errors import FormulaicError  # type: ignore[import-untyped]
+from formulaic import Formula
+from formulaic.errors import FormulaicError
 
-from chemores_dask.aliases import Matrix
-from chemores_dask.checks import listed
+from chemores_dask.aliases import Matrix, Vector
+from chemores_dask.checks import listed, reason_text
 from chemores_dask.errors import InputError, MissingVariableError
-from chemores_dask.kernels.design_rank import aliased_columns
-
-SHOWN_TERMS = 6
+from chemores_dask.kernels.design_rank import SHOWN_TERMS, alias_text, aliased_columns
 
 
 @dataclass(frozen=True)
@@ -57,8 +53,8 @@ def design_of(table: pd.DataFrame, formula: str, *, caller: str) -> Design:
     MissingVariableError
         If the formula names a column that the table does not have.
     InputError
-        If the formula does not parse or has a left side, a value is missing or infinite, or a column follows from others; the message
-        says what it equals.
+        If the formula does not parse or has a left side, a value is missing (an empty text, too) or infinite, fractions are written as
+        text, or a column follows from others; the message says what it equals.
 
     Examples
     --------
@@ -73,7 +69,7 @@ def design_of(table: pd.DataFrame, formula: str, *, caller: str) -> Design:
     except FormulaicError as error:
         message = (
             f"The formula of {caller} must be made of columns of the table and of what formulaic knows. {formula!r} cannot be evaluated: "
-            f"{_reason(error)}."
+            f"{reason_text(error)}."
         )
         raise InputError(message) from error
     columns = tuple(str(name) for name in found.columns)
@@ -119,34 +115,30 @@ def formula_columns(formula: str, *, caller: str) -> list[str]:
     return sorted(str(name) for name in _parse(formula, caller=caller).required_variables)
 
 
-def alias_text(combination: Mapping[int, float], columns: tuple[str, ...]) -> str:
-    """Write what a column equals.
+def with_patients_as_labels(table: pd.DataFrame, patient: str | None, owners: Vector) -> pd.DataFrame:
+    """Let a formula take patients for labels where their names are numbers: a slope over these would say nothing.
 
     Parameters
     ----------
-    combination
-        Weights of other columns by their positions, of :func:`~chemores_dask.kernels.design_rank.aliased_columns`.
-    columns
-        Names of all columns.
+    table
+        One row per sample.
+    patient
+        Column that names the patients; None if there is none.
+    owners
+        Names of the patients, as text.
 
     Returns
     -------
-    A sum such as ``Intercept - stage[T.relapse]``.
+    The table, with these names in the column.
 
     Examples
     --------
-    >>> alias_text({0: 1.0, 1: -1.0}, ("Intercept", "stage[T.relapse]"))
-    'Intercept - stage[T.relapse]'
+    >>> table = pd.DataFrame({"patient": [7, 7, 9, 9], "stage": ["a", "b", "a", "b"]})
+    >>> named = with_patients_as_labels(table, "patient", table["patient"].astype(str).to_numpy())
+    >>> design_of(named, "~ patient + stage", caller="example").columns
+    ('Intercept', 'patient[T.9]', 'stage[T.b]')
     """
-    if not combination:
-        return "0"
-    parts: list[str] = []
-    for position, weight in list(combination.items())[:SHOWN_TERMS]:
-        size = "" if abs(abs(weight) - 1) < 1e-6 else f"{abs(weight):.4g} "
-        sign = ("- " if weight < 0 else "+ ") if parts else ("-" if weight < 0 else "")
-        parts.append(f"{sign}{size}{columns[position]}")
-    rest = len(combination) - SHOWN_TERMS
-    return " ".join(parts) + (f" … and {rest} more terms" if rest > 0 else "")
+    return table if patient is None else table.assign(**{patient: np.asarray(owners, dtype=object)})
 
 
 def _parse(formula: str, *, caller: str) -> Formula:
@@ -158,7 +150,7 @@ def _parse(formula: str, *, caller: str) -> Formula:
     except (FormulaicError, SyntaxError) as error:
         message = (
             f"The formula of {caller} must be one that formulaic reads, such as '~ patient + stage'. Got {formula!r}: "
-            f"{_reason(error)}."
+            f"{reason_text(error)}."
         )
         raise InputError(message) from error
     if hasattr(parsed, "lhs") or (hasattr(parsed, "rhs") and not hasattr(parsed, "required_variables")):
@@ -178,13 +170,29 @@ def _check_table(table: pd.DataFrame, names: list[str], formula: str, *, caller:
         )
         raise MissingVariableError(message)
     for name in names:
-        unknown = table.index[table[name].isna().to_numpy()]
+        values = table[name]
+        unknown = table.index[(values.isna() | (values.astype(object) == "")).to_numpy(dtype=bool)]
         if unknown.size:
             message = (
                 f"Every sample of {caller} must have a value of {name!r}. Missing in {unknown.size} of {len(table)}: "
                 f"{listed(unknown)}; leave these samples out, or fill the values in."
             )
             raise InputError(message)
+        if f"C({name}" not in formula.replace(" ", "") and _fractions_as_text(values):
+            message = (
+                f"Numbers in the formula of {caller} must be of a type for numbers. {name!r} holds text such as "
+                f"{listed(pd.unique(values)[:3])}, of which every value would become a level; convert it, or write C({name}) if these "
+                "are labels."
+            )
+            raise InputError(message)
+
+
+def _fractions_as_text(values: pd.Series) -> bool:
+    # Whole numbers may be names of batches; text such as 4.5 is a measurement.
+    if values.dtype.kind in "biufc" or not all(isinstance(value, str) for value in values):
+        return False
+    numbers = pd.to_numeric(values.astype(object), errors="coerce")
+    return bool(np.isfinite(numbers).all() and (numbers % 1 != 0).any())
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
@@ -207,9 +215,3 @@ def _check_rank(matrix: Matrix, columns: tuple[str, ...], formula: str, *, calle
         "These effects cannot be told apart; leave a term out of the formula, or add samples that separate them."
     )
     raise InputError(message)
-
-
-def _reason(error: Exception) -> str:
-    # formulaic marks places in a formula with codes for terminals.
-    words = re.sub(r"\x1b\[[0-9;]*m|\u29db(\[[0-9;]*m)?|\u29da", "", str(error))
-    return " ".join(words.split()).rstrip(".") or type(error).__name__

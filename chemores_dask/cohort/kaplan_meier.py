@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -160,7 +162,7 @@ def _restriction(
 
 def _curve(
     outcome: Outcome, rows: Vector, times: Vector, *, confidence: str, level: float, restrict: float
-) -> dict[str, object]:
+) -> dict[str, Any]:
     order = rows[np.argsort(outcome.duration[rows], kind="stable")]
     at_risk, events, censored = risk_table(
         np.sort(outcome.entry[rows]), outcome.duration[order], outcome.event[order], times

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Number
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -237,11 +238,11 @@ def _numbers(values: np.ndarray, name: str, names: Vector, *, caller: str) -> Ve
     return numbers
 
 
-def _number(value: object) -> float:
+def _number(value: Any) -> float:
     if isinstance(value, complex):
         message = "a complex number"
         raise TypeError(message)
-    return float("nan") if pd.isna(value) else float(value)  # type: ignore[arg-type]
+    return float("nan") if pd.isna(value) else float(value)
 
 
 def _is_text(values: np.ndarray) -> bool:
@@ -274,8 +275,9 @@ def _refuse(wrong: Vector, demand: str, name: str, names: Vector, values: np.nda
 
 
 def _label(value: object) -> str:
-    number = isinstance(value, float | np.floating) and float(value).is_integer()
-    return str(int(value)) if number else str(value)
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
 
 
 def _merge_near(times: Vector) -> Vector:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from chemores_dask.aliases import Matrix
 from chemores_dask.checks import check_between, check_variables, listed
-from chemores_dask.errors import InputError
+from chemores_dask.errors import CountsError, InputError
 from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.stream import compute
 
@@ -66,6 +67,8 @@ def pseudobulk(
         If the cube lacks a variable.
     InputError
         If a state is not in the cube, or no sample has enough cells.
+    CountsError
+        If cells or sums of counts are not whole and known.
 
     Notes
     -----
@@ -92,8 +95,9 @@ def pseudobulk(
     check_variables(cube, ["cube_count_sum"], dims=("sample", "state", "gene"), what="the cube", caller="pseudobulk")
     check_between(minimum_cells, parameter="minimum_cells", caller="pseudobulk", minimum=1)
     chosen = cube[["cube_cells", "cube_count_sum"]].isel(state=_state_positions(cube, states))
-    summed = _apart(chosen) if by_state else chosen.sum("state")
+    summed = _apart(chosen) if by_state else chosen.sum("state", skipna=False)
     cells, counts = (np.asarray(values) for values in compute(summed["cube_cells"].data, summed["cube_count_sum"].data))
+    cells, counts = _whole(cells, "cells"), _whole(counts, "counts")
     totals = counts.sum(axis=1)
     used = (cells >= minimum_cells) & (totals > 0)
     if not used.any():
@@ -105,7 +109,9 @@ def pseudobulk(
     log_cpm = np.full(counts.shape, np.nan)
     log_cpm[used] = np.log2((counts[used] + PRIOR_COUNT) / (totals[used, None] + 2 * PRIOR_COUNT) * 1e6)
     known = {
-        name: coordinate for name, coordinate in summed.coords.items() if coordinate.dims in {("sample",), ("gene",)}
+        str(name): coordinate
+        for name, coordinate in summed.coords.items()
+        if coordinate.dims in {("sample",), ("gene",)}
     }
     return make_result(
         RESULT,
@@ -124,6 +130,20 @@ def pseudobulk(
         },
         coordinates=known,
     )
+
+
+def _whole(sums: Matrix, what: str) -> Matrix:
+    if sums.dtype.kind in "iu":
+        return sums
+    numbers = sums.astype(np.float64)
+    odd = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)))
+    if odd.any():
+        message = (
+            f"pseudobulk adds up whole and known numbers. Found {what} such as {listed(numbers[odd][:3])}; make the cube from raw counts, "
+            "not from percentages, averages or logarithms."
+        )
+        raise CountsError(message)
+    return numbers.astype(np.int64)
 
 
 def _apart(chosen: xr.Dataset) -> xr.Dataset:

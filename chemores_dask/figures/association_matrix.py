@@ -15,6 +15,9 @@ PAIR = ("variable", "variable_other")
 STRONG = 0.5
 """Cramer's V from which the audit says that two variables go together."""
 
+NARROWEST = 5.4
+"""Inches that the title needs."""
+
 COLORS = "Oranges"
 DARK = 0.65
 
@@ -40,7 +43,7 @@ def association_matrix(found: xr.Dataset) -> Figure:
     units, counted = found["association_units"].values, found["association_counted"].values
     lower = np.tril(np.ones_like(strength, dtype=bool), k=-1)
     size = len(names) - 1
-    figure = new_figure(width=2.6 + 0.95 * size, height=1.3 + 0.62 * size)
+    figure = new_figure(width=max(2.6 + 0.95 * size, NARROWEST), height=1.3 + 0.62 * size)
     axes = figure.add_subplot()
     shown = np.where(lower, strength, np.nan)[1:, :-1]
     axes.imshow(shown, cmap=COLORS, vmin=0, vmax=1.15, aspect="auto")

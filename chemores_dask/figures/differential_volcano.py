@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from chemores_dask.checks import check_between, check_one_of, check_variables
 from chemores_dask.errors import ParameterError
 from chemores_dask.figures.number_text import TINY, count_text, shown_name
-from chemores_dask.figures.point_labels import label_points
-from chemores_dask.figures.recorded import labels_along, recorded_parameters
+from chemores_dask.figures.recorded import recorded_parameters
 from chemores_dask.figures.style import (
     HIGHLIGHT,
     MAIN,
     NEUTRAL,
+    OTHER,
     SMALL,
     SOFT_INK,
     dress,
@@ -23,8 +23,8 @@ from chemores_dask.figures.style import (
     message_figure,
     new_figure,
 )
+from chemores_dask.figures.volcano import name_genes, write_sides
 
-OTHER = "#B4BAC2"
 GENES = ("log_fold_change", "p_value", "q_value", "status", "patients_same_direction")
 NUMBERS = ("patients", "patients_compared", "samples")
 PLAIN, BY_STATE = "differential_", "differential_state_"
@@ -83,7 +83,8 @@ def differential_volcano(result: xr.Dataset, *, q: float = 0.05, labels: int = 1
         + (f" in {state}" if state else ""),
         note=_note(result, genes, usable, found & agreed if compared else None, found),
     )
-    _name_genes(axes, genes, members=found if found.any() else usable, height=height, labels=labels)
+    members = found if found.any() else usable
+    name_genes(axes, genes, members=members, effect=change, p_value=p_value, height=height, labels=labels)
     return figure
 
 
@@ -149,21 +150,7 @@ def _draw_points(
 
 
 def _say_sides(axes: Axes, higher: int, lower: int) -> None:
-    for place, side, text, color in (
-        (0.01, "left", f"◀ lower: {count_text(lower)} genes", MAIN),
-        (0.99, "right", f"higher: {count_text(higher)} genes ▶", HIGHLIGHT),
-    ):
-        axes.text(
-            place,
-            0.985,
-            text,
-            transform=axes.transAxes,
-            ha=side,
-            va="top",
-            fontsize=SMALL,
-            color=color,
-            fontweight="bold",
-        )
+    write_sides(axes, lower=f"lower: {count_text(lower)} genes", higher=f"higher: {count_text(higher)} genes")
     axes.text(0.5, 0.985, "● all patients agree   ○ some do not", transform=axes.transAxes, ha="center", va="top",
               fontsize=SMALL, color=SOFT_INK, gid="agreement",
               bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # fmt: skip
@@ -198,10 +185,3 @@ def _note(
     if left_out:
         lines.append(f"{count_text(left_out)} genes have too few counts or could not be fitted, and are left out.")
     return "\n".join(lines)
-
-
-def _name_genes(axes: Axes, genes: xr.Dataset, *, members: np.ndarray, height: np.ndarray, labels: int) -> None:
-    names = np.array(labels_along(genes, "gene"))
-    first = np.flatnonzero(members)
-    first = first[np.argsort(genes["p_value"].values[first], kind="stable")][: max(labels, 0)]
-    label_points(axes, names[first].tolist(), x=genes["log_fold_change"].values[first], y=height[first])

@@ -20,6 +20,7 @@ from chemores_dask.figures.style import (
     INK,
     MAIN,
     NEUTRAL,
+    OTHER,
     SMALL,
     TICK,
     dress,
@@ -129,7 +130,7 @@ def _size_legend(axes: Axes, largest: float, q: float) -> None:
     sizes = sorted({max(round(largest * share), 1) for share in (0.25, 1.0)})
     round_dot = {"linestyle": "none", "marker": "o"}
     handles = [
-        Line2D([], [], **round_dot, markersize=np.sqrt(LARGEST_DOT * size / largest), color="#B4BAC2", label=count_text(size))
+        Line2D([], [], **round_dot, markersize=np.sqrt(LARGEST_DOT * size / largest), color=OTHER, label=count_text(size))
         for size in sizes
     ] + [
         Line2D([], [], **round_dot, markersize=7, markerfacecolor="white", markeredgecolor=NEUTRAL, label=f"q ≥ {q:g}")

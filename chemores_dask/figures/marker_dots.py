@@ -11,7 +11,18 @@ from matplotlib.lines import Line2D
 from chemores_dask.checks import check_variables, check_whole
 from chemores_dask.figures.number_text import count_text
 from chemores_dask.figures.recorded import labels_along
-from chemores_dask.figures.style import FAINT, INK, SEQUENTIAL, SMALL, TICK, dress, head, message_figure, new_figure
+from chemores_dask.figures.style import (
+    FAINT,
+    INK,
+    OTHER,
+    SEQUENTIAL,
+    SMALL,
+    TICK,
+    dress,
+    head,
+    message_figure,
+    new_figure,
+)
 
 VARIABLES = ("marker_rank", "marker_statistic", "marker_share", "marker_mean")
 LARGEST_DOT = 110.0
@@ -105,7 +116,7 @@ def _dress(axes: Axes, *, names: list[str], groups: list[str], owners: np.ndarra
 
 def _size_legend(axes: Axes) -> None:
     handles = [
-        Line2D([], [], linestyle="none", marker="o", markersize=np.sqrt(LARGEST_DOT * share), color="#B4BAC2", markeredgecolor=INK,
+        Line2D([], [], linestyle="none", marker="o", markersize=np.sqrt(LARGEST_DOT * share), color=OTHER, markeredgecolor=INK,
                markeredgewidth=0.3, label=f"{100 * share:.0f} %")
         for share in SHARES
     ]  # fmt: skip

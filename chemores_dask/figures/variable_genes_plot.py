@@ -12,7 +12,7 @@ from chemores_dask.errors import MissingVariableError
 from chemores_dask.figures.number_text import count_text
 from chemores_dask.figures.point_labels import label_points
 from chemores_dask.figures.recorded import labels_along
-from chemores_dask.figures.style import MAIN, NEUTRAL, dress, head, message_figure, new_figure, thousands
+from chemores_dask.figures.style import MAIN, NEUTRAL, OTHER, dress, head, message_figure, new_figure, thousands
 
 HEIGHTS = {
     "gene_variance_normalized": "Variance after stabilization",
@@ -55,7 +55,7 @@ def variable_genes_plot(genes: xr.Dataset, *, labels: int = 12) -> Figure:
         return message_figure("There are no expressed genes to draw.")
     figure = new_figure()
     axes = figure.add_subplot()
-    for members, color, name in ((shown & ~chosen, "#B4BAC2", "other"), (shown & chosen, MAIN, "chosen")):
+    for members, color, name in ((shown & ~chosen, OTHER, "other"), (shown & chosen, MAIN, "chosen")):
         axes.plot(mean[members], spread[members], ".", markersize=3, color=color, rasterized=True, gid=name, alpha=0.8)
     axes.set_xscale("log")
     axes.xaxis.set_minor_formatter(NullFormatter())

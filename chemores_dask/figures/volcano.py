@@ -17,6 +17,7 @@ from chemores_dask.figures.style import (
     HIGHLIGHT,
     MAIN,
     NEUTRAL,
+    OTHER,
     SMALL,
     SOFT_INK,
     dress,
@@ -92,7 +93,7 @@ def volcano(scan: xr.Dataset, *, q: float = 0.05, labels: int = 15) -> Figure:
     figure = new_figure(width=7.4, height=4.5)
     axes = figure.add_subplot()
     for members, color, name in (
-        (usable & ~found, "#B4BAC2", "other"),
+        (usable & ~found, OTHER, "other"),
         (found & (coefficient > 0), HIGHLIGHT, "worse"),
         (found & (coefficient <= 0), MAIN, "better"),
     ):
@@ -110,10 +111,30 @@ def volcano(scan: xr.Dataset, *, q: float = 0.05, labels: int = 15) -> Figure:
         grid="y",
     )
     worse, better = int((found & (coefficient > 0)).sum()), int((found & (coefficient <= 0)).sum())
-    for place, side, text, color in (
-        (0.01, "left", f"◀ {kind.lower}: {count_text(better)} genes", MAIN),
-        (0.99, "right", f"{kind.higher}: {count_text(worse)} genes ▶", HIGHLIGHT),
-    ):
+    write_sides(
+        axes, lower=f"{kind.lower}: {count_text(better)} genes", higher=f"{kind.higher}: {count_text(worse)} genes"
+    )
+    head(
+        figure,
+        f"{count_text(found.sum())} of {count_text(usable.sum())} genes with q < {q:g}",
+        note=_note(scan, usable, kind),
+    )
+    members = found if found.any() else usable
+    name_genes(axes, scan, members=members, effect=coefficient, p_value=p_value, height=height, labels=labels)
+    return figure
+
+
+def write_sides(axes: Axes, *, lower: str, higher: str) -> None:
+    """Say above both sides of a volcano what lies there.
+
+    Parameters
+    ----------
+    axes
+        Those of the volcano.
+    lower, higher
+        Text of the left and of the right side.
+    """
+    for place, side, text, color in ((0.01, "left", f"◀ {lower}", MAIN), (0.99, "right", f"{higher} ▶", HIGHLIGHT)):
         axes.text(
             place,
             0.985,
@@ -125,28 +146,11 @@ def volcano(scan: xr.Dataset, *, q: float = 0.05, labels: int = 15) -> Figure:
             color=color,
             fontweight="bold",
         )
-    head(
-        figure,
-        f"{count_text(found.sum())} of {count_text(usable.sum())} genes with q < {q:g}",
-        note=_note(scan, usable, kind),
-    )
-    members = found if found.any() else usable
-    _name_genes(axes, scan, members=members, effect=coefficient, p_value=p_value, height=height, labels=labels)
-    return figure
 
 
-def _draw_threshold(axes: Axes, heights: np.ndarray, q: float) -> None:
-    if not heights.size:
-        return
-    least = float(heights.min())
-    axes.axhline(least, color=NEUTRAL, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0, gid="threshold")
-    axes.annotate(f"q = {q:g}", xy=(0, least), xycoords=axes.get_yaxis_transform(), xytext=(3, 2), textcoords="offset points",
-                  fontsize=SMALL, color=SOFT_INK)  # fmt: skip
-
-
-def _name_genes(
+def name_genes(
     axes: Axes,
-    scan: xr.Dataset,
+    genes: xr.Dataset,
     *,
     members: np.ndarray,
     effect: np.ndarray,
@@ -154,7 +158,22 @@ def _name_genes(
     height: np.ndarray,
     labels: int,
 ) -> None:
-    names = np.array(labels_along(scan, "gene"))
+    """Name the genes with the smallest P, where there is room.
+
+    Parameters
+    ----------
+    axes
+        Limits must be set.
+    genes
+        Holds their names.
+    members
+        Which genes may be named.
+    effect, p_value, height
+        Of all genes; the effect and the height say where they are drawn.
+    labels
+        How many are named at most.
+    """
+    names = np.array(labels_along(genes, "gene"))
     first = np.flatnonzero(members)
     first = first[np.argsort(p_value[first], kind="stable")][: max(labels, 0)]
     label_points(axes, names[first].tolist(), x=effect[first], y=height[first])
@@ -179,3 +198,12 @@ def _note(scan: xr.Dataset, usable: np.ndarray, kind: _Scan) -> str:
     if left_out:
         lines += f"\n{count_text(left_out)} genes could not be fitted ({kind.left_out}) and are left out."
     return lines
+
+
+def _draw_threshold(axes: Axes, heights: np.ndarray, q: float) -> None:
+    if not heights.size:
+        return
+    least = float(heights.min())
+    axes.axhline(least, color=NEUTRAL, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0, gid="threshold")
+    axes.annotate(f"q = {q:g}", xy=(0, least), xycoords=axes.get_yaxis_transform(), xytext=(3, 2), textcoords="offset points",
+                  fontsize=SMALL, color=SOFT_INK)  # fmt: skip

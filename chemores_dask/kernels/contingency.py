@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import gammaln
 from scipy.stats import hypergeom
 
 from chemores_dask.aliases import Vector
@@ -102,27 +101,6 @@ def draw_tail(found: int, *, drawn: int, marked: int, total: int) -> tuple[float
     """
     law = hypergeom(total, marked, drawn)
     return float(min(law.sf(found - 1), 1.0)), float(min(law.cdf(found), 1.0))
-
-
-def arrangements_p_value(first: int, second: int) -> float:
-    """Smallest two-sided P value that any test of two groups can reach by exchanging their members.
-
-    Parameters
-    ----------
-    first, second
-        Sizes of the groups.
-
-    Returns
-    -------
-    ``1 / C(n, k)``, twice that where the groups are equally large, at most 1.
-
-    Examples
-    --------
-    >>> round(arrangements_p_value(4, 4), 4), round(arrangements_p_value(3, 4), 4)
-    (0.0286, 0.0286)
-    """
-    ways = np.exp(gammaln(first + second + 1) - gammaln(first + 1) - gammaln(second + 1))
-    return float(min(1.0, (2.0 if first == second else 1.0) / ways))
 
 
 def _margins(table: Vector) -> tuple[Vector, Vector]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtr
+from scipy.special import gammaln, ndtr, ndtri, stdtr
 from scipy.stats import rankdata
 
 from chemores_dask.aliases import Vector
@@ -153,16 +153,24 @@ def smallest_spearman_p_value(first: Vector, second: Vector) -> float:
 
     Returns
     -------
-    Up to nine patients from all orders; beyond, the bound ``2 / n!`` of values without ties, multiplied by the orders of ties.
+    Share of the orders that put the values side by side, rising or falling, whichever lies farther from no correlation (both where they lie
+    equally far): without ties ``2 / n!``; 1 where a measurement is the same for all.
     """
-    ranks, others = rankdata(first), rankdata(second)
-    n = first.size
-    if n <= EXACT_RANKS:
-        products = _products_of_orders(ranks, others)
-        distance = np.abs(products - n * ((n + 1) / 2) ** 2)
-        return float((distance >= distance.max() - SAME).mean())
-    orders = sum(np.log(np.arange(1, size + 1)).sum() for values in (first, second) for size in tie_sizes(values))
-    return float(min(np.exp(np.log(2) + orders - np.log(np.arange(1, n + 1)).sum()), 1.0))
+    ranks, others = np.sort(rankdata(first)), np.sort(rankdata(second))
+    n = ranks.size
+    log_shares, distances = [], []
+    for side in (others, others[::-1]):
+        # Exchanging tied values of either measurement changes nothing; pairs that are alike in both would be counted twice.
+        pairs = np.unique(np.column_stack([ranks, side]), axis=0, return_counts=True)[1]
+        ways = sum(gammaln(tie_sizes(values) + 1).sum() for values in (first, second)) - gammaln(pairs + 1.0).sum()
+        log_shares.append(ways - gammaln(n + 1.0))
+        distances.append(abs(float(ranks @ side) - n * ((n + 1) / 2) ** 2))
+    if max(distances) <= SAME:
+        return 1.0
+    farthest = [
+        share for share, distance in zip(log_shares, distances, strict=True) if distance >= max(distances) - SAME
+    ]
+    return float(min(np.exp(farthest).sum(), 1.0))
 
 
 def _product_moment(first: Vector, second: Vector) -> float:

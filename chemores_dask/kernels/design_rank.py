@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.linalg import qr
 
@@ -9,6 +11,9 @@ from chemores_dask.aliases import Matrix, Vector
 
 TOLERANCE = 1e-7
 """A column is new if the part of it that the columns before it do not explain is longer than this share of it (as in R's ``lm``)."""
+
+SHOWN_TERMS = 6
+"""Terms of a sum that are written."""
 
 
 def independent_columns(matrix: Matrix) -> Vector:
@@ -89,3 +94,33 @@ def aliased_columns(matrix: Matrix) -> dict[int, dict[int, float]]:
         }
         for place, column in enumerate(repeated)
     }
+
+
+def alias_text(combination: Mapping[int, float], columns: tuple[str, ...]) -> str:
+    """Write what a column equals.
+
+    Parameters
+    ----------
+    combination
+        Weights of other columns by their positions, of :func:`aliased_columns`.
+    columns
+        Names of all columns.
+
+    Returns
+    -------
+    A sum such as ``Intercept - stage[T.relapse]``, its first terms where there are many.
+
+    Examples
+    --------
+    >>> alias_text({0: 1.0, 1: -1.0}, ("Intercept", "stage[T.relapse]"))
+    'Intercept - stage[T.relapse]'
+    """
+    if not combination:
+        return "0"
+    parts: list[str] = []
+    for position, weight in list(combination.items())[:SHOWN_TERMS]:
+        size = "" if abs(abs(weight) - 1) < 1e-6 else f"{abs(weight):.4g} "
+        sign = ("- " if weight < 0 else "+ ") if parts else ("-" if weight < 0 else "")
+        parts.append(f"{sign}{size}{columns[position]}")
+    rest = len(combination) - SHOWN_TERMS
+    return " ".join(parts) + (f" … and {rest} more terms" if rest > 0 else "")

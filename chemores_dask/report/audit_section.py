@@ -17,7 +17,6 @@ MEANINGS = {
     "note": "for the record",
 }
 STATUSES = {"clean": "✓ nothing found", "found": "see above", "not_applicable": "– nothing to look at"}
-NOT_APPLICABLE = "not_applicable"
 
 
 def audit_section(found: AuditRecord | None) -> Markup:
@@ -41,7 +40,7 @@ def audit_section(found: AuditRecord | None) -> Markup:
     notes = [_card(finding) for finding in found.findings if finding.severity == "note"]
     if notes:
         pieces.append(_folded(f"{len(notes)} {'note' if len(notes) == 1 else 'notes'}", notes))
-    looked = sum(check.status != NOT_APPLICABLE for check in found.checks)
+    looked = sum(check.looked for check in found.checks)
     rows = [[check.name, element("span", STATUSES[check.status], attributes={"class": f"status {check.status}"}), check.looked_at]
             for check in found.checks]  # fmt: skip
     if rows:
@@ -62,15 +61,15 @@ def audit_sentence(found: AuditRecord) -> str:
     -------
     One sentence or two.
     """
-    looked = [check.name for check in found.checks if check.status != NOT_APPLICABLE]
+    looked = [check.name for check in found.checks if check.looked]
     blind = len(found.checks) - len(looked)
     rest = f" {blind} further check{'' if blind == 1 else 's'} had nothing to look at." if blind else ""
     if not found.findings:
         return f"Nothing found by the {len(looked)} checks that had something to look at: {', '.join(looked) or 'none'}.{rest}"
     if not found.count("error") and not found.count("warning"):
         return f"Nothing that must be mended, by the {len(looked)} checks that had something to look at: {', '.join(looked)}.{rest}"
-    parts = [f"{number} {name}{'' if number == 1 else 's'}" for name in SEVERITIES if (number := found.count(name))]
-    said = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    *most, last = found.counts
+    said = f"{', '.join(most)} and {last}" if most else last
     return f"The audit of the design found {said}. Read what follows in their light.{rest}"
 
 

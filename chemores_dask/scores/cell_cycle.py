@@ -19,7 +19,7 @@ from chemores_dask.scores.control_genes import AS_PUBLISHED, ControlGenes
 from chemores_dask.scores.cycle_genes import CELL_CYCLE_GENES, G2M_PHASE, S_PHASE
 from chemores_dask.scores.module_score import module_score
 
-ALGORITHM_REVISION = 1
+ALGORITHM_REVISION = 2
 
 _CELL = ("cell",)
 RESULT = declare(

@@ -228,10 +228,10 @@ def _seurat_controls(names: Vector, means: Vector, *, bins: int, drawn: int, see
     tie_seed, draw_seed = spawn(seed, 2)
     keys = cell_keys(names)
     order = np.lexsort((cell_uniforms(tie_seed, keys)[:, 0], means))
-    # Quantiles of numbers without ties cut them at these ranks.
-    numbers = np.arange(len(order)) * bins // max(len(order) - 1, 1)
+    # Quantiles of numbers without ties cut them at these ranks; a gene that is a quantile itself belongs to the bin below.
+    numbers = (np.arange(len(order)) * bins - 1) // max(len(order) - 1, 1)
     bin_of = np.empty(len(order), dtype=np.int64)
-    bin_of[order] = np.minimum(numbers, bins - 1)
+    bin_of[order] = np.maximum(numbers, 0)
     return SeuratControls(bin_of, keys, drawn, draw_seed)
 
 

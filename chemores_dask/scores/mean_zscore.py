@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+import dask.array as da
 import numpy as np
 import xarray as xr
 from anndata import AnnData
@@ -144,7 +145,7 @@ def mean_zscore(
 
 def _cell_scores(
     found: ExpressionRows, columns: Vector, spread: GeneSpread, weights: Matrix, *, names: tuple[str, ...]
-) -> object:
+) -> da.Array:
     scaled = weights / np.where(spread.varies, spread.deviation, 1.0)[:, None]
     return weighted_sums_of_cells(found, columns, scaled, -(spread.mean @ scaled), sets=names, caller="mean_zscore")
 

@@ -31,7 +31,7 @@ from chemores_dask.stream import check_fits, compute
 from chemores_dask.stream.rows import map_rows
 from chemores_dask.stream.selection import sum_columns, weigh_columns
 
-ALGORITHM_REVISION = 2
+ALGORITHM_REVISION = 3
 
 RESULT = declare_scores(
     Variable("module_controls", ("gene_set",), "i", unit="genes", doc="different control genes"),

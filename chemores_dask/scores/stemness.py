@@ -22,7 +22,7 @@ from chemores_dask.scores.score_table import GENE_SET, declare_scores
 from chemores_dask.single_cell.cell_rows import check_cells
 from chemores_dask.stream.rows import map_rows
 
-ALGORITHM_REVISION = 1
+ALGORITHM_REVISION = 2
 
 RESULT = declare_scores(
     Variable("stemness_fold", ("cell",), "i", doc="whose signature scores the cell; 0: that of all patients"),

@@ -17,7 +17,7 @@ def scan_columns(
     variable: str,
     over: str,
     outputs: Mapping[str, str],
-    shared: Sequence[np.ndarray] = (),
+    shared: Sequence[object] = (),
 ) -> dict[str, xr.DataArray]:
     """Run a kernel over every column of a matrix.
 
@@ -35,7 +35,7 @@ def scan_columns(
     outputs
         Type of each output by its name, in the order in which the kernel returns them.
     shared
-        Arrays that every column needs (times, events, covariates).
+        Arrays and numbers that every column needs (times, events, covariates).
 
     Returns
     -------
@@ -57,7 +57,7 @@ def scan_columns(
 
 
 class _ScanBlock:
-    def __init__(self, kernel: Callable[..., tuple[np.ndarray, ...]], shared: tuple[np.ndarray, ...]) -> None:
+    def __init__(self, kernel: Callable[..., tuple[np.ndarray, ...]], shared: tuple[object, ...]) -> None:
         self.kernel = kernel
         self.shared = shared
 

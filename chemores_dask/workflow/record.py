@@ -172,6 +172,11 @@ class AuditCheck:
     status: str
     looked_at: str
 
+    @property
+    def looked(self) -> bool:
+        """Whether it had something to look at."""
+        return self.status != "not_applicable"
+
 
 @dataclass(frozen=True)
 class AuditAssociation:
@@ -215,6 +220,15 @@ class AuditRecord:
     def count(self, severity: str) -> int:
         """Number of findings of one severity."""
         return sum(finding.severity == severity for finding in self.findings)
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """Numbers of findings by severity, such as ``1 error`` and ``2 notes``; what was not found is left out."""
+        return tuple(
+            f"{number} {severity}{'' if number == 1 else 's'}"
+            for severity in ("error", "warning", "note")
+            if (number := self.count(severity))
+        )
 
 
 @dataclass(frozen=True)

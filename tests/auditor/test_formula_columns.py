@@ -6,7 +6,7 @@ import pytest
 import statsmodels.api as sm
 from statsmodels.formula.api import ols
 
-from chemores_dask.auditor.formula_columns import equation, formula_columns, formula_variables
+from chemores_dask.auditor.formula_columns import formula_columns, formula_variables
 from chemores_dask.errors import InputError, MissingVariableError
 from tests.auditor.designs import clean_samples
 
@@ -41,15 +41,10 @@ def test_formula_columns__treat_categories_as_text():
 )
 def test_formula_columns__refuse_formulas_that_cannot_be_built(formula, error, match):
     table = SAMPLES.assign(age=[np.nan, *range(15)], cells=0)
-    with pytest.raises(error, match=match):
+    with pytest.raises(error, match=match) as caught:
         formula_columns(table, formula)
+    assert "\x1b" not in str(caught.value)
 
 
 def test_formula_variables__are_whole_names():
     assert formula_variables("~ outpatient + stage") == {"outpatient", "stage"}
-
-
-def test_equation__is_cut_after_six_terms():
-    assert equation({0: 2.0, 1: -0.5}, ("a", "b")) == "2 a - 0.5 b"
-    assert equation({}, ()) == "0"
-    assert equation(dict.fromkeys(range(8), 1.0), tuple("abcdefgh")).endswith("+ f and 2 more terms")

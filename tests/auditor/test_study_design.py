@@ -63,6 +63,8 @@ def test_study_design__refuses_families_that_are_not_declared_once():
     [
         lambda: PlannedTest("a", kind="t"),
         lambda: PlannedTest("a", unit="mouse"),
+        lambda: PlannedTest("a", kind="fisher", margins=((3, 4, 5), (6, 6))),
+        lambda: PlannedTest("a", kind="fisher", margins=((3, 4), (6, 6))),
         lambda: PlannedTest("a", tests=0),
         lambda: PlannedTest("a", sizes=(-1,)),
         lambda: PlannedTest("a", correction="fdr"),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chemores_dask.cohort.design_formula import alias_text, design_of
+from chemores_dask.cohort.design_formula import design_of, with_patients_as_labels
 from chemores_dask.errors import InputError, MissingVariableError
 
 
@@ -92,8 +92,23 @@ def test_design_of__says_what_is_wrong_with_a_formula(table, formula, words):
     assert "\u29db" not in str(caught.value)
 
 
-def test_alias_text__writes_weights_and_cuts_long_sums():
-    columns = tuple("abcdefghi")
-    assert alias_text({0: -1.0, 1: 0.5}, columns) == "-a + 0.5 b"
-    assert alias_text({}, columns) == "0"
-    assert alias_text(dict.fromkeys(range(9), 1.0), columns).endswith("… and 3 more terms")
+def test_design_of__takes_an_empty_text_for_a_missing_value():
+    table = pd.DataFrame({"stage": ["a", "b", "", "b"]}, index=list("wxyz"))
+    with pytest.raises(InputError, match=r"Every sample of test must have a value of 'stage'. Missing in 1 of 4: y"):
+        design_of(table, "~ stage", caller="test")
+
+
+def test_design_of__refuses_fractions_written_as_text():
+    table = pd.DataFrame({"age": ["1", "4.5", "3", "4.5"], "batch": ["1", "2", "1", "2"]})
+    with pytest.raises(InputError, match=r"'age' holds text such as 1, 4.5, 3.*convert it, or write C\(age\)"):
+        design_of(table, "~ age", caller="test")
+    assert design_of(table, "~ C(age)", caller="test").matrix.shape == (4, 3)
+    assert design_of(table, "~ batch", caller="test").columns == ("Intercept", "batch[T.2]")
+
+
+def test_with_patients_as_labels__names_patients_that_are_numbers():
+    table = pd.DataFrame({"patient": [7, 7, 9, 9], "stage": ["a", "b", "a", "b"]})
+    assert with_patients_as_labels(table, None, np.arange(4)) is table
+    named = with_patients_as_labels(table, "patient", np.array(["7", "7", "9", "9"]))
+    assert design_of(named, "~ patient + stage", caller="test").columns[1] == "patient[T.9]"
+    assert table["patient"].tolist() == [7, 7, 9, 9]

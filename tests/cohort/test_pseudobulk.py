@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from chemores_dask.cohort.pseudobulk import RESULT, pseudobulk
-from chemores_dask.errors import InputError, MissingVariableError, ParameterError
+from chemores_dask.errors import CountsError, InputError, MissingVariableError, ParameterError
 from chemores_dask.results_spec import check_result
 
 
@@ -85,3 +85,12 @@ def test_pseudobulk__says_what_is_missing(cube):
         pseudobulk(cube, minimum_cells=0)
     with pytest.raises(MissingVariableError, match=r"'cube_cells'"):
         pseudobulk(cube.drop_vars("cube_cells"))
+
+
+def test_pseudobulk__takes_whole_numbers_of_any_type_and_refuses_percentages(cube):
+    floats = cube.assign(cube_cells=cube["cube_cells"].astype("f4"), cube_count_sum=cube["cube_count_sum"].astype("f8"))
+    xr.testing.assert_identical(pseudobulk(floats), pseudobulk(cube))
+    with pytest.raises(CountsError, match=r"counts such as .*; make the cube from raw counts"):
+        pseudobulk(cube.assign(cube_count_sum=cube["cube_count_sum"] / 7))
+    with pytest.raises(CountsError, match="cells such as nan"):
+        pseudobulk(cube.assign(cube_cells=cube["cube_cells"].where(cube["state"] == "other")))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from chemores_dask.kernels.contingency import arrangements_p_value, conditional_odds_ratio, draw_tail, fisher_test
+from chemores_dask.kernels.contingency import conditional_odds_ratio, draw_tail, fisher_test
 
 R_VALUES = {
     (7, 1, 1, 4): (0.031857031857, 18.5343150137, 0.893109037078, 1541.26757585),
@@ -69,9 +69,3 @@ def test_draw_tail__by_hand():
     assert draw_tail(2, drawn=2, marked=2, total=4) == pytest.approx((1 / 6, 1.0))
     assert draw_tail(1, drawn=2, marked=2, total=4) == pytest.approx((5 / 6, 5 / 6))
     assert draw_tail(10**6, drawn=5 * 10**8, marked=2 * 10**6, total=10**9)[0] == pytest.approx(0.5, abs=1e-3)
-
-
-def test_arrangements_p_value__counts_ways():
-    assert arrangements_p_value(4, 4) == pytest.approx(2 / 70)
-    assert arrangements_p_value(3, 4) == pytest.approx(1 / 35)
-    assert arrangements_p_value(0, 4) == 1

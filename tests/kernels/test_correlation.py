@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import permutations
 
 import numpy as np
@@ -96,7 +97,23 @@ def test_correlations__of_perfect_agreement():
     assert pearson(first * 1e150, first * 1e-150).estimate == pytest.approx(1.0)
 
 
-def test_smallest_spearman_p_value__beyond_nine_is_a_bound():
+def test_smallest_spearman_p_value__counts_the_orders_side_by_side():
     first = np.arange(12.0)
-    assert smallest_spearman_p_value(first, first) == pytest.approx(2 / np.prod(np.arange(1.0, 13)))
+    assert smallest_spearman_p_value(first, first) == pytest.approx(2 / math.factorial(12))
     assert smallest_spearman_p_value(np.ones(12), first) == 1.0
+    # Five against five on both sides: as in a table of fours, one of the 252 ways at either end.
+    halves = np.repeat([0.0, 1.0], 5)
+    assert smallest_spearman_p_value(halves, halves) == pytest.approx(2 / 252)
+    # One end only is as far as this: three and seven of ten.
+    assert smallest_spearman_p_value(np.repeat([0.0, 1.0], [3, 7]), np.repeat([0.0, 1.0], [3, 7])) == pytest.approx(
+        1 / 120
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_smallest_spearman_p_value__is_the_least_over_all_orders_with_ties(seed):
+    generator = np.random.default_rng(seed)
+    first, second = generator.integers(0, 3, 7), generator.integers(0, 4, 7)
+    products = [stats.rankdata(first) @ np.array(order) for order in permutations(stats.rankdata(second))]
+    distance = np.abs(np.array(products) - 7 * 4.0**2)
+    assert smallest_spearman_p_value(first, second) == pytest.approx(np.mean(distance >= distance.max() - 1e-9))

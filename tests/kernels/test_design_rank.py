@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chemores_dask.kernels.design_rank import aliased_columns, independent_columns
+from chemores_dask.kernels.design_rank import alias_text, aliased_columns, independent_columns
 
 
 def test_independent_columns__are_as_many_as_the_rank():
@@ -52,3 +52,11 @@ def test_aliased_columns__say_what_equals_what():
 
 def test_aliased_columns__are_none_in_a_clean_design():
     assert aliased_columns(np.eye(4)) == {}
+
+
+def test_alias_text__writes_weights_and_cuts_long_sums():
+    columns = tuple("abcdefghi")
+    assert alias_text({0: -1.0, 1: 0.5}, columns) == "-a + 0.5 b"
+    assert alias_text({}, columns) == "0"
+    assert alias_text(dict.fromkeys(range(9), 1.0), columns).endswith("… and 3 more terms")
+    assert alias_text({0: 2.0, 1: -0.5}, columns) == "2 a - 0.5 b"

@@ -32,6 +32,14 @@ def test_controls__have_the_expression_of_the_gene():
         assert set(rank_of[controls] // 10) == {min(rank_of[gene] // 10, 23)}
 
 
+def test_controls__come_from_the_bins_of_cut_number_where_breaks_are_genes():
+    # R 4.2.2: x <- 0:12; as.integer(cut(x, quantile(x, seq(0, 1, length.out = 5)), include.lowest = TRUE))
+    bin_of = np.array([1, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4])
+    every = chooser(names=NAMES[:13], means=np.arange(13.0), controls=ControlGenes(4, 13))
+    for gene in range(13):
+        np.testing.assert_array_equal(every(np.array([gene])), np.flatnonzero(bin_of == bin_of[gene]))
+
+
 def test_controls__of_seurat_belong_to_the_names_of_genes():
     genes = np.array([4, 90, 200])
     expected = set(NAMES[chooser()(genes)])

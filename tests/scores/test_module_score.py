@@ -72,9 +72,9 @@ def test_module_score__equals_scanpy_on_real_cells(reference_folder, name):
 def test_module_score__seurat_follows_the_definition_when_all_genes_of_a_bin_are_controls(cells, gene_sets):
     dense = cells.X.toarray()
     means = dense.mean(axis=0)
-    # Four bins at the quartiles, closed on the left but for the last.
+    # Four bins at the quartiles, closed on the right.
     edges = np.quantile(means, [0.25, 0.5, 0.75])
-    bin_of = np.searchsorted(edges, means, side="right")
+    bin_of = np.searchsorted(edges, means, side="left")
     found = scores_of(cells, gene_sets, method="seurat", seed=0, controls=ControlGenes(4, GENES))
     for column, gene_set in enumerate(gene_sets):
         genes = [int(gene.removeprefix("gene")) for gene in gene_set.up]

@@ -130,13 +130,13 @@ def dirichlet_multinomial_composition(
     chosen = _references(pairs, found, references, caller)
     patients = len(pairs.patients)
     warn_of_few(patients, minimum_p_value(patients), tests="test of signs")
-    counts = np.stack([pairs.before, pairs.after], axis=1).reshape(2 * patients, -1).astype(np.float64)
+    counts, columns = _by_names(pairs, found)
     names = ("inclusion", "inclusion_error", "effect", "effect_lower", "effect_upper")
     values = {f"dirichlet_{name}": np.full((len(chosen), len(pairs.states)), np.nan) for name in names}
     credible = np.zeros((len(chosen), len(pairs.states)), dtype=bool)
     for row, reference in enumerate(chosen):
-        tested = np.flatnonzero(found & (np.arange(len(found)) != reference))
-        posterior = _posterior(counts[:, found], int(found[:reference].sum()), pairs.states[reference], seed)
+        tested = [column for column in columns if column != reference]
+        posterior = _posterior(counts, columns.index(reference), pairs.states[reference], seed)
         for name in names:
             values[f"dirichlet_{name}"][row, tested] = posterior[name]
         credible[row, tested] = credible_effects(posterior["inclusion"], fdr)
@@ -185,6 +185,14 @@ def credible_effects(inclusion: Vector, fdr: float) -> Vector:
     return chosen
 
 
+def _by_names(pairs: PairedStates, found: Vector) -> tuple[Matrix, list[int]]:
+    """Cells of the states found, and their positions; in the order of names, so that chains do not depend on that of samples or states."""
+    rows = np.argsort(np.array([str(name) for name in pairs.patients]))
+    columns = sorted((int(place) for place in np.flatnonzero(found)), key=lambda place: pairs.states[place])
+    cells = np.stack([pairs.before[rows], pairs.after[rows]], axis=1)[:, :, columns]
+    return cells.reshape(2 * len(rows), len(columns)).astype(np.float64), columns
+
+
 def _references(pairs: PairedStates, found: Vector, named: Sequence[str] | None, caller: str) -> list[int]:
     if named is not None:
         places = [state_position(pairs.states, state, caller=caller) for state in dict.fromkeys(named)]
@@ -202,7 +210,7 @@ def _references(pairs: PairedStates, found: Vector, named: Sequence[str] | None,
     enough = np.minimum(present, PRESENT)
     with np.errstate(invalid="ignore", divide="ignore"):
         scatter = np.where(found, shares.var(axis=0) / shares.mean(axis=0), np.inf)
-    order = sorted(np.flatnonzero(found), key=lambda place: (-enough[place], scatter[place], place))
+    order = sorted(np.flatnonzero(found), key=lambda place: (-enough[place], scatter[place], pairs.states[place]))
     return sorted(int(place) for place in order[:REFERENCES])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -210,7 +211,7 @@ def _patients(cube: xr.Dataset, state: str, columns: tuple[str, str, str], at: s
     return _Patients(names, kept["found"].to_numpy(), kept["total"].to_numpy(), kept["group"].to_numpy(dtype=object))
 
 
-def _label(value: object) -> str:
+def _label(value: Any) -> str:
     return "" if pd.isna(value) else str(value)
 
 

@@ -134,7 +134,7 @@ def pooled_composition(
     pairs = list(combinations(range(len(pool.groups)), 2))
     names = [f"{pool.groups[second]} vs {pool.groups[first]}" for first, second in pairs]
     columns = [_compared(pool, first, second, draws, seed) for first, second in pairs]
-    values: dict[str, object] = {name: np.stack([column[name] for column in columns]) for name in columns[0]}
+    values: dict[str, Vector] = {name: np.stack([column[name] for column in columns]) for name in columns[0]}
     values["pooled_patients"] = np.array([len(pool.patients[one] | pool.patients[two]) for one, two in pairs])
     shares = {
         side: np.stack([pool.cells[pair[place]] / pool.cells[pair[place]].sum() for pair in pairs])
@@ -182,9 +182,10 @@ def _pooled(cube: xr.Dataset, group: str, patient: str) -> _Pool:
 
 
 def _compared(pool: _Pool, first: int, second: int, draws: int, seed: Seed) -> dict[str, Vector]:
-    before, after = pool.cells[first], pool.cells[second]
+    order = np.argsort(np.array(pool.states))  # so that draws do not depend on the order of the states
+    before, after = pool.cells[first][order], pool.cells[second][order]
     margins, sizes = before + after, (int(before.sum()), int(after.sum()))
-    name = "\x1f".join((pool.groups[first], pool.groups[second], *pool.states))
+    name = "\x1f".join((pool.groups[first], pool.groups[second], *sorted(pool.states)))
     generator = np.random.default_rng([int(seed) % 2**64, int(cell_keys([name])[0])])
     reached, logs = np.zeros(len(margins), dtype=np.int64), []
     rises = after * sizes[0] >= before * sizes[1]
@@ -204,7 +205,7 @@ def _compared(pool: _Pool, first: int, second: int, draws: int, seed: Seed) -> d
     )
     permutation = np.where(known, (reached + 1) / (draws + 1), np.nan)
     exact = np.where(known, np.where(rises, tails[:, 0], tails[:, 1]), np.nan)
-    return {
+    values = {
         "pooled_log2_difference": _log2_ratio(after / sizes[1], before / sizes[0]),
         "pooled_log2_difference_lower": limits[0],
         "pooled_log2_difference_upper": limits[1],
@@ -213,6 +214,8 @@ def _compared(pool: _Pool, first: int, second: int, draws: int, seed: Seed) -> d
         "pooled_hypergeometric_p_value": exact,
         "pooled_hypergeometric_q_value": benjamini_hochberg(exact),
     }
+    back = np.argsort(order)
+    return {name: value[back] for name, value in values.items()}
 
 
 def _pieces(draws: int, states: int) -> list[int]:

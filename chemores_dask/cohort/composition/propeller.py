@@ -8,20 +8,26 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.linalg import solve_triangular
 from scipy.special import gammaln, stdtr, stdtrit
 
 from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.checks import check_one_of, listed
 from chemores_dask.cohort.composition.state_table import CONTINUITY, LEVEL, StateTable, read_states, warn_of_few
-from chemores_dask.cohort.design_formula import Design, design_of
-from chemores_dask.errors import DroppedPatientsWarning, InputError
-from chemores_dask.kernels.contingency import arrangements_p_value
+from chemores_dask.cohort.design_formula import Design, design_of, with_patients_as_labels
+from chemores_dask.errors import DroppedPatientsWarning, InputError, RepeatedPatientsWarning
 from chemores_dask.kernels.moderated_variance import squeeze_variances, total_degrees
 from chemores_dask.kernels.multiple_testing import benjamini_hochberg
 from chemores_dask.results_spec import Variable, declare, make_result
 from chemores_dask.stream import compute
 
-ALGORITHM_REVISION = 1
+ALGORITHM_REVISION = 2
+
+SPANNED = 1 - 1e-6
+"""A design has a level for each patient if it holds this share of the indicator of each."""
+
+ROUNDING = 1e-9
+"""Share of a value that rounding may leave of it."""
 
 TRANSFORMS = ("logit", "arcsine", "clr")
 
@@ -96,13 +102,15 @@ def propeller_composition(
     -----
     DroppedPatientsWarning
         If samples without cells are left out.
+    RepeatedPatientsWarning
+        If patients have several samples and the formula has no level for each: samples of one patient are no replicates.
     SmallSampleWarning
         If no exchange of the labels of the patients can reach 0.05.
 
     Notes
     -----
     Passes over the counts: 0 (the cube is the only input). The samples have equal weight whatever their numbers of cells, and half a cell
-    pulls rare states towards even odds: for rare states and unequal numbers of cells, ``beta_binomial_composition`` holds its level.
+    pulls rare states towards even odds: for these, where numbers of cells differ, ``beta_binomial_composition`` stays nearer to its level.
     ``speckle`` takes the arcsine of shares without the half; with it, 0 cells of 10 and of 1,000 are not the same.
 
     References
@@ -114,7 +122,8 @@ def propeller_composition(
     everything = read_states(cube, labels=(patient,), caller=caller)
     some = _with_cells(everything, caller)
     table = StateTable(everything.cells[some], everything.states, everything.samples[some])
-    described = _described(cube, everything)[some]
+    owner = table.samples[patient].to_numpy()
+    described = with_patients_as_labels(_described(cube, everything)[some], patient, owner)
     design = design_of(described, formula, caller=caller)
     column = _column(design, term, caller)
     found = table.cells.sum(axis=0) > 0
@@ -129,11 +138,12 @@ def propeller_composition(
             "leave terms out, or add samples."
         )
         raise InputError(message)
-    owner = table.samples[patient].to_numpy()
-    minimum = smallest_p_value(design.matrix[:, column], owner)
+    _warn_of_repeated(design, owner, patient=patient, formula=formula, caller=caller)
+    informed = informative_samples(design.matrix, column)
+    minimum = smallest_p_value(design.matrix[informed, column], owner[informed])
     warn_of_few(len(set(owner)), minimum, tests="exchange of the labels of patients")
     fitted = _moderated(transformed_shares(table.cells[:, found], transform), design.matrix, column, robust=robust)
-    values: dict[str, object] = {}
+    values: dict[str, Vector] = {}
     for name, of_found in fitted.items():
         values[name] = np.full(len(table.states), np.nan)
         values[name][found] = of_found
@@ -189,22 +199,47 @@ def smallest_p_value(column: Vector, owner: Vector) -> float:
     Returns
     -------
     ``2 / 2^n`` for n patients within whom the column differs; where it differs between patients only, what the sizes of its groups (or
-    the orders of its values) allow.
+    the orders of its values) allow. An end that has no mirror image, as with groups of unequal sizes, is reached in one way, not two.
     """
     values = pd.Series(column).groupby(pd.Series(owner), sort=False).agg(["min", "max"])
     within = int((values["min"] != values["max"]).sum())
-    between = values["min"][values["min"] == values["max"]].value_counts().to_numpy()
-    if not within and between.size == 2:
-        return arrangements_p_value(int(between[0]), int(between[1]))
-    ways = np.exp(gammaln(between.sum() + 1) - gammaln(between + 1).sum())
-    return float(min(1.0, 2 / (2.0**within * ways)))
+    same = np.sort(values["min"][values["min"] == values["max"]].to_numpy())
+    number = np.unique(same, return_counts=True)[1]
+    # Thousands of patients have more ways than a number can hold.
+    one_way = 2.0 ** -min(within, 1000) / np.exp(min(700.0, gammaln(same.size + 1) - gammaln(number + 1).sum()))
+    # Patients who are all alike have nothing to exchange.
+    mirrored = number.size < 2 or np.allclose(same + same[::-1], column.min() + column.max(), rtol=1e-9)
+    return float(min(1.0, (2 if mirrored else 1) * one_way))
+
+
+def informative_samples(design: Matrix, column: int) -> Vector:
+    """Samples that say something of the effect: those in which the other columns of the design do not tell its value.
+
+    Parameters
+    ----------
+    design
+        Samples by columns.
+    column
+        Of the effect.
+
+    Returns
+    -------
+    Boolean. With a level for each patient, those with one sample say nothing.
+    """
+    others, own = np.delete(design, column, axis=1), design[:, column]
+    basis = np.linalg.qr(others)[0]
+    rest = own - basis @ (basis.T @ own)
+    told: Vector = np.abs(rest) > ROUNDING * np.abs(own).max()
+    return told
 
 
 def _moderated(response: Matrix, design: Matrix, column: int, *, robust: bool) -> dict[str, Vector]:
-    coefficients, _, rank, _ = np.linalg.lstsq(design, response, rcond=None)
-    degrees = len(design) - int(rank)
+    # Of full rank: a triangle instead of singular values, which take minutes with a thousand patients.
+    basis, triangle = np.linalg.qr(design)
+    coefficients = solve_triangular(triangle, basis.T @ response)
+    degrees = len(design) - len(triangle)
     variance = ((response - design @ coefficients) ** 2).sum(axis=0) / degrees
-    unscaled = float(np.sqrt(np.linalg.inv(design.T @ design)[column, column]))
+    unscaled = float(np.linalg.norm(solve_triangular(triangle, np.eye(len(triangle))[column], trans="T")))
     squeezed = squeeze_variances(variance, float(degrees), robust=robust and response.shape[1] > 2)
     all_degrees = total_degrees(float(degrees), squeezed.prior_degrees)
     error = np.sqrt(squeezed.posterior) * unscaled
@@ -222,6 +257,19 @@ def _moderated(response: Matrix, design: Matrix, column: int, *, robust: bool) -
         "propeller_posterior_variance": squeezed.posterior,
         "propeller_degrees_of_freedom": all_degrees,
     }
+
+
+def _warn_of_repeated(design: Design, owner: Vector, *, patient: str, formula: str, caller: str) -> None:
+    codes, patients = pd.factorize(owner)
+    projected = np.zeros((len(patients), design.matrix.shape[1]))
+    np.add.at(projected, codes, np.linalg.qr(design.matrix)[0])
+    inside = (projected**2).sum(axis=1) / np.bincount(codes)
+    if len(patients) < len(owner) and inside.min() < SPANNED:
+        message = (
+            f"Samples of one patient are no replicates. {len(owner)} samples of {caller} are from {len(patients)} patients, and "
+            f"{formula!r} has no level for each {patient!r}; add it to the formula, or take one sample of each patient."
+        )
+        warnings.warn(message, RepeatedPatientsWarning, stacklevel=3)
 
 
 def _with_cells(table: StateTable, caller: str) -> Vector:
@@ -242,7 +290,9 @@ def _described(cube: xr.Dataset, table: StateTable) -> pd.DataFrame:
     described = pd.DataFrame(index=table.samples.index)
     for name, values in zip(names, columns, strict=True):
         column = np.asarray(values)
-        described[name] = np.where(column == "", None, column) if column.dtype.kind in "OU" else column
+        described[name] = (
+            np.where(column == "", np.array(None, dtype=object), column) if column.dtype.kind in "OU" else column
+        )
     return described
 
 

@@ -200,10 +200,10 @@ def state_position(states: Sequence[str], state: str, *, caller: str) -> int:
     InputError
         If it is not there.
     """
-    if state not in states:
+    if str(state) not in states:
         message = f"The state of {caller} must be in the cube. Got {state!r}; present: {listed(states)}."
         raise InputError(message)
-    return list(states).index(state)
+    return list(states).index(str(state))
 
 
 def check_changeable(pairs: PairedStates, *, caller: str) -> Vector:

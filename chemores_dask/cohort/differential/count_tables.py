@@ -206,11 +206,13 @@ def normalization_factors(counts: Matrix) -> Vector:
     if counts.shape[0] < 2 or counts.shape[1] < 2:
         return np.ones(counts.shape[0])
     data = xr.Dataset({"counts": (("sample", "gene"), counts)}).chunk({"sample": SAMPLES_PER_BLOCK, "gene": -1})
-    options = {"variable": "counts", "over": "sample"}
-    lazy = scan_columns(data, scan_upper_quartiles, outputs={"quartile": "f8", "roots": "f8"}, **options)  # type: ignore[arg-type]
+    outputs = {"quartile": "f8", "roots": "f8"}
+    lazy = scan_columns(data, scan_upper_quartiles, variable="counts", over="sample", outputs=outputs)
     quartiles, roots = (np.asarray(value) for value in compute(*(array.data for array in lazy.values())))
     chosen = counts[reference_sample(quartiles, counts.sum(axis=1), roots)].astype(np.float64)
-    means = scan_columns(data, scan_trimmed_means, outputs={"factor": "f8"}, shared=(chosen,), **options)  # type: ignore[arg-type]
+    means = scan_columns(
+        data, scan_trimmed_means, variable="counts", over="sample", outputs={"factor": "f8"}, shared=(chosen,)
+    )
     (found,) = compute(means["factor"].data)
     return centered_factors(np.asarray(found))
 
@@ -248,6 +250,9 @@ def check_counts(matrix: Matrix, samples: Vector, *, caller: str) -> None:
         message = f"{caller} needs raw counts, 0 or above. Found {matrix.min()}; pass the counts themselves."
         raise CountsError(message)
     totals = matrix.sum(axis=1)
+    if matrix.size and not totals.any():
+        message = f"{caller} needs counts. All of the {len(totals)} samples and {matrix.shape[1]} genes are 0; check what was added up."
+        raise CountsError(message)
     if totals.size > 2 and (totals == totals[0]).all():
         message = (
             f"{caller} needs raw counts, whose totals differ from sample to sample. Every sample adds up to {totals[0]:g}, as "

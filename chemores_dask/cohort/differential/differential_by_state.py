@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from chemores_dask.checks import check_whole, listed
+from chemores_dask.cohort.design_formula import with_patients_as_labels
 from chemores_dask.cohort.differential.count_tables import sample_table, state_tables
 from chemores_dask.cohort.differential.differential_expression import NO_MINIMUM
 from chemores_dask.cohort.differential.model_design import Contrast, ModelDesign
@@ -102,6 +103,7 @@ def differential_by_state(
     check_whole(minimum_cells, parameter="minimum_cells", caller=CALLER, minimum=1)
     samples = sample_table(cube, caller=CALLER)
     owners = sample_owners(samples, patient, caller=CALLER)
+    samples = with_patients_as_labels(samples, patient, owners)
     model = Model(formula, contrast, method, options, samples, owners, CALLER)
     rows: list[dict[str, object]] = []
     labels: list[str] = []

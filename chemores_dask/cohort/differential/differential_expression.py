@@ -8,6 +8,7 @@ from dataclasses import replace
 import xarray as xr
 
 from chemores_dask.checks import listed
+from chemores_dask.cohort.design_formula import with_patients_as_labels
 from chemores_dask.cohort.differential.count_tables import pseudobulk_table, sample_table
 from chemores_dask.cohort.differential.model_design import Contrast
 from chemores_dask.cohort.differential.table_tests import (
@@ -108,6 +109,7 @@ def differential_expression(
     check_method(method, caller=CALLER)
     samples = sample_table(pseudobulk, caller=CALLER)
     owners = sample_owners(samples, patient, caller=CALLER)
+    samples = with_patients_as_labels(samples, patient, owners)
     model = Model(formula, contrast, method, options, samples, owners, CALLER)
     table = pseudobulk_table(pseudobulk, caller=CALLER)
     found = table_tests(table, model)

@@ -251,9 +251,10 @@ def table_tests(table: CountTable, model: Model) -> TableTests:
     values = empty_values(kept.size, used)
     values.update(_gene_values(tests, same, kept, values))
     values["status"] = status
-    values["patients"], values["patients_compared"] = design.patients, design.compared
-    values["samples"], values["residual_degrees"] = int(used.sum()), int(used.sum()) - design.rank
-    values["genes_tested"] = int((status == OK).sum())
+    samples = int(used.sum())
+    values["patients"], values["patients_compared"] = np.asarray(design.patients), np.asarray(design.compared)
+    values["samples"], values["residual_degrees"] = np.asarray(samples), np.asarray(samples - design.rank)
+    values["genes_tested"] = np.asarray((status == OK).sum())
     values["normalization_factor"][used] = factors
     return TableTests(design, values)
 

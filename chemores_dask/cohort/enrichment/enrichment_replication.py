@@ -86,7 +86,7 @@ def enrichment_replication(first: xr.Dataset, second: xr.Dataset, *, level: floa
     other = _columns(second, "second")
     names = [name for name in own if name in other]
     table = np.array([(*own[name], *other[name]) for name in names], dtype=np.float64).reshape(-1, 4)
-    tested = ~np.isnan(table).any(axis=1)
+    tested = np.asarray(~np.isnan(table).any(axis=1))
     if tested.sum() < MINIMUM_SETS:
         message = (
             f"{CALLER} needs at least {MINIMUM_SETS} sets that were tested in both cohorts. Found {tested.sum()} of {len(own)} and "

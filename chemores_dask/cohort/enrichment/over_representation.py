@@ -22,9 +22,12 @@ from chemores_dask.gene_sets import GeneSets
 from chemores_dask.kernels.multiple_testing import benjamini_hochberg
 from chemores_dask.results_spec import Variable, declare, make_result
 
-ALGORITHM_REVISION = 1
+ALGORITHM_REVISION = 2
 
 CALLER = "over_representation"
+TESTED = "selection_tested"
+"""Variable of ``gene_selection`` that names the background."""
+
 HALF = 0.5
 """Added to every cell of a table before its odds ratio is taken, after Haldane and Anscombe."""
 
@@ -65,14 +68,15 @@ def over_representation(
     Parameters
     ----------
     genes
-        One row for each gene that was tested, such as the result of :func:`gene_selection`.
+        One row for each gene that was tested, or the result of :func:`gene_selection`.
     gene_sets
         Sets without direction, named as the genes are.
     chosen
         Boolean variable over ``gene``.
     background
-        Boolean variable over ``gene``: which genes were tested. All genes of the input unless given. Genes that could not have been
-        chosen do not belong there: a background of the whole genome makes every set of expressed genes significant.
+        Boolean variable over ``gene``: which genes were tested; unless given ``selection_tested`` where the input is a result of
+        :func:`gene_selection`, else all genes of the input. Genes that could not have been chosen do not belong there: a background of
+        the whole genome makes every set of expressed genes significant.
     minimum_size, maximum_size
         Fewest and most tested genes of a set.
 
@@ -113,6 +117,8 @@ def over_representation(
     """
     check_sizes(minimum_size, maximum_size, caller=CALLER)
     names = gene_names(genes, caller=CALLER)
+    if background is None and TESTED in genes:
+        background = TESTED
     named = [chosen] if background is None else [chosen, background]
     truths = gene_truths(genes, named, caller=CALLER)
     picked, tested = truths[0], truths[-1] if background is not None else np.ones(names.size, dtype=bool)

@@ -23,6 +23,7 @@ from chemores_dask.cohort.response.performance_values import (
     learn_probabilities,
 )
 from chemores_dask.cohort.response.scored_patients import (
+    Flow,
     count_flow,
     flow_values,
     label_text,
@@ -243,7 +244,7 @@ def classifier_performance(
     probability, status = _probabilities(measured, taught, options, names[tested], score=score)
     if training is None and options.scale == "score":
         notes = [*notes, "the model of the probabilities"]
-    shown = {} if probability is None else {"performance_probability": probability}
+    shown: dict[str, object] = {} if probability is None else {"performance_probability": probability}
     if probability is not None:
         shown |= calibration_values(probability, measured.positive, bins=options.bins, level=options.level)
     if against is not None:
@@ -297,7 +298,7 @@ def _listed_labels(positive: Sequence[str]) -> list[object]:
 
 def _read(
     patients: xr.Dataset, score: str, response: str, positive: Sequence[str], options: PerformanceOptions
-) -> tuple[Vector, Vector, Vector, object]:
+) -> tuple[Vector, Vector, Vector, Flow]:
     caller = "classifier_performance"
     names = patient_names(patients, caller=caller)
     values = read_measurement(patients, score, caller=caller)

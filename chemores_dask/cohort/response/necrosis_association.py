@@ -24,7 +24,7 @@ from chemores_dask.kernels.rank_tests import rank_sum_test
 from chemores_dask.kernels.roc import area_limits, areas_under_curves
 from chemores_dask.results_spec import Variable, declare, make_result
 
-ALGORITHM_REVISION = 1
+ALGORITHM_REVISION = 2
 STATUS_FLAGS = ("ok", "separated", "not_converged", "not_estimated", "one_class")
 NOT_ESTIMATED, ONE_CLASS = 3, 4
 GRADES = ("I", "II", "III", "IV")
@@ -325,9 +325,9 @@ def _without(model: _Logistic, place: int, *, firth: bool) -> float:
 
 
 def _term_values(fit: LogisticFit | None, ratio: Vector, *, size: int, level: float) -> dict[str, object]:
-    known = fit is not None and fit.status == OK
-    place = fit.coefficients if known else np.full(size + 1, np.nan)
-    error = np.sqrt(np.diag(fit.covariance)) if known else np.full(size + 1, np.nan)
+    place, error = np.full((2, size + 1), np.nan)
+    if fit is not None and fit.status == OK:
+        place, error = fit.coefficients, np.sqrt(np.diag(fit.covariance))
     coefficient, error = place[1:], error[1:]
     reach = ndtri(0.5 + level / 2) * error
     with np.errstate(over="ignore"):

@@ -42,10 +42,12 @@ def covariate_table(
     needed = [name for name in formula_columns(formula, caller=caller) if name in over]
     nothing = {label.strip().casefold() for label in unknown} | {""}
     columns, complete = {}, np.ones(names.size, dtype=bool)
-    for name, values in zip(needed, compute(*(over[name].data for name in needed)), strict=True):
-        column = pd.Series(np.asarray(values))
+    for name, found in zip(needed, compute(*(over[name].data for name in needed)), strict=True):
+        values = np.asarray(found)
+        column = pd.Series(values)
         if column.dtype.kind in "OUST":
-            column = column.where([pd.notna(v) and label_text(v).casefold() not in nothing for v in column], None)
+            stated = [pd.notna(value) and label_text(value).casefold() not in nothing for value in values]
+            column = column.where(np.array(stated, dtype=bool), None)
         complete &= column.notna().to_numpy()
         columns[name] = column
     # Variables that the formula does not name stand in for themselves in messages about those that are absent.

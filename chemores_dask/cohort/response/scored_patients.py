@@ -104,8 +104,9 @@ def read_labels(patients: xr.Dataset, name: str, *, unknown: Sequence[str], call
 
 def label_text(value: object) -> str:
     """A label as text; whole numbers without a decimal point."""
-    number = isinstance(value, float | np.floating) and float(value).is_integer()
-    return str(int(value)) if number else str(value).strip()
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
 
 
 def read_ordered(

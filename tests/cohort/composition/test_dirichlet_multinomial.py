@@ -140,3 +140,11 @@ def test_dirichlet_multinomial__makes_few_false_discoveries():
         true += bool(planted["dirichlet_credible"].sel(state="stem_like").all())
     assert false <= 2
     assert true >= cohorts - 2
+
+
+def test_dirichlet_multinomial__does_not_depend_on_the_order_of_samples_or_states():
+    cube = cube_of(effect=1.0)
+    options = {"before": "diagnosis", "after": "relapse", "references": [STATES[3]], "seed": 1}
+    found = dirichlet_multinomial_composition(cube, **options)
+    turned = dirichlet_multinomial_composition(cube.isel(sample=slice(None, None, -1), state=[2, 0, 3, 1]), **options)
+    xr.testing.assert_identical(turned.sel(state=found["state"]), found)

@@ -149,3 +149,9 @@ def test_pooled_composition__refuses_one_group_and_too_many_cells():
         pooled_composition(CUBE.isel(sample=[0, 1]), group="type", seed=1)
     with pytest.raises(InputError, match=r"fewer than 10\^9 cells"):
         pooled_composition(cube_of([[10**9, 1, 1], [5, 5, 5]], ["a", "b"]), group="type", seed=1)
+
+
+def test_pooled_composition__does_not_depend_on_the_order_of_states():
+    found = pooled_composition(CUBE, group="type", draws=200, seed=1)
+    turned = pooled_composition(CUBE.isel(state=[2, 0, 1]), group="type", draws=200, seed=1)
+    xr.testing.assert_identical(turned.sel(state=found["state"]), found)

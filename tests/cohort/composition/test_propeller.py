@@ -7,6 +7,7 @@ on, stages ordered before, after; ``p.adjust(method = "BH")``.
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import xarray as xr
 
 from chemores_dask.cohort.composition.propeller import (
     RESULT,
+    informative_samples,
     propeller_composition,
     smallest_p_value,
     transformed_shares,
@@ -25,6 +27,7 @@ from chemores_dask.errors import (
     InputError,
     MissingVariableError,
     ParameterError,
+    RepeatedPatientsWarning,
     SmallSampleWarning,
 )
 from chemores_dask.results_spec import check_result
@@ -48,6 +51,7 @@ def table(name="five_states"):
     )
 
 
+@pytest.mark.filterwarnings("ignore::chemores_dask.errors.RepeatedPatientsWarning")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_propeller_composition__equals_limma(case):
     name, formula, transform, robust = case
@@ -87,11 +91,34 @@ def test_propeller_composition__leaves_out_states_and_samples_without_cells():
     np.testing.assert_allclose(found["propeller_p_value"][:-1], alone["propeller_p_value"], rtol=1e-12)
     cube["cube_cells"][3] = 0
     few = pytest.warns(SmallSampleWarning, match=r"below 0.0625")  # five patients have both stages
-    with few, pytest.warns(DroppedPatientsWarning, match=r"1 of 12 samples.*P2_after"):
+    with (
+        few,
+        pytest.warns(RepeatedPatientsWarning),
+        pytest.warns(DroppedPatientsWarning, match=r"1 of 12 samples.*P2_after"),
+    ):
         left = propeller_composition(cube, formula="~ stage")
     assert int(left["propeller_samples"]) == 11
 
 
+def test_propeller_composition__takes_numbers_of_patients_for_names():
+    cube = table()
+    numbered = cube.assign_coords(patient=("sample", np.repeat([11, 2, 30, 4, 5, 6], 2)))
+    found, named = propeller_composition(numbered), propeller_composition(cube)
+    np.testing.assert_allclose(found["propeller_p_value"], named["propeller_p_value"], rtol=1e-10)
+
+
+def test_propeller_composition__warns_of_samples_taken_for_replicates():
+    with pytest.warns(RepeatedPatientsWarning, match=r"12 samples .* are from 6 patients, and '~ stage' has no level"):
+        propeller_composition(table(), formula="~ stage")
+
+
+def test_smallest_p_value__of_thousands_of_patients_is_nearly_0():
+    pairs = np.tile([0.0, 1.0], 2000)
+    assert smallest_p_value(pairs, np.repeat(np.arange(2000), 2)) < 1e-300
+    assert smallest_p_value(pairs, np.arange(4000)) < 1e-300
+
+
+@pytest.mark.filterwarnings("ignore::chemores_dask.errors.RepeatedPatientsWarning")
 def test_propeller_composition__takes_any_formula_and_a_named_column():
     cube = table().assign_coords(age=("sample", np.repeat([3.0, 9, 4, 12, 7, 5], 2)))
     found = propeller_composition(cube, formula="~ age + stage", term="age")
@@ -145,8 +172,40 @@ def test_smallest_p_value__counts_exchanges():
     owner = np.repeat(["P1", "P2", "P3"], 2)
     assert smallest_p_value(np.array([0, 1] * 3), owner) == 0.25
     assert smallest_p_value(np.array([0, 0, 1, 1, 1, 1]), owner) == pytest.approx(1 / 3)
-    assert smallest_p_value(np.array([1.0, 1, 2, 2, 5, 5]), owner) == pytest.approx(2 / 6)
+    # The two ends of 1, 2, 3 are mirror images, those of 1, 2, 5 are not; nor are those of groups of unequal sizes.
+    assert smallest_p_value(np.array([1.0, 1, 2, 2, 3, 3]), owner) == pytest.approx(2 / 6)
+    assert smallest_p_value(np.array([1.0, 1, 2, 2, 5, 5]), owner) == pytest.approx(1 / 6)
+    assert smallest_p_value(np.repeat([0.0, 1.0], 4), np.arange(8)) == pytest.approx(2 / 70)
+    assert smallest_p_value(np.repeat([0.0, 1.0], [3, 4]), np.arange(7)) == pytest.approx(1 / 35)
     assert smallest_p_value(np.zeros(4), np.array(["P1", "P2", "P3", "P4"])) == 1
     # Two patients changed, and one of two others has the effect: 2 x 2 x 2 exchanges.
     mixed = smallest_p_value(np.array([0, 1, 0, 1, 1, 0]), np.array(["P1", "P1", "P2", "P2", "P3", "P4"]))
     assert mixed == pytest.approx(2 / 8)
+    # A patient alone has nothing to be exchanged with.
+    assert smallest_p_value(np.array([0, 1, 0, 1, 1]), np.array(["P1", "P1", "P2", "P2", "P3"])) == pytest.approx(2 / 4)
+
+
+def test_smallest_p_value__is_the_least_share_of_all_orders():
+    values = np.array([0.0, 0.0, 1.0, 1.0, 1.0])
+    orders = np.array(list(set(permutations(values))))
+    response = values - values.mean()  # the response that lies along the values most
+    reached = np.abs((orders - values.mean()) @ response)
+    assert smallest_p_value(values, np.arange(5)) == pytest.approx(np.mean(reached >= reached.max() - 1e-9))
+
+
+def test_informative_samples__are_those_of_paired_patients_where_each_has_a_level():
+    stage = np.array([0.0, 1, 0, 1, 0, 1])
+    patient = np.array([0, 0, 1, 1, 2, 3])
+    levels = (patient[:, None] == np.arange(4)).astype(float)
+    np.testing.assert_array_equal(
+        informative_samples(np.column_stack([levels, stage]), 4), [True, True, True, True, False, False]
+    )
+    assert informative_samples(np.column_stack([np.ones(6), stage]), 1).all()
+
+
+def test_propeller_composition__does_not_count_unpaired_patients_among_the_exchanges():
+    cube = table()
+    alone = cube.isel(sample=[0, 1, 2, 3, 4, 5, 6, 9])
+    with pytest.warns(SmallSampleWarning, match="no exchange"):
+        found = propeller_composition(alone)
+    assert float(found["propeller_minimum_p_value"]) == 0.25

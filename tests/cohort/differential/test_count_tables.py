@@ -69,3 +69,8 @@ def test_check_counts__refuses_anything_else(matrix):
 def test_check_counts__takes_whole_floats_and_nothing():
     check_counts(np.array([[1.0, 2.0], [4.0, 5.0]]), np.array(["S1", "S2"]), caller="test")
     check_counts(np.empty((0, 3)), np.empty(0), caller="test")
+
+
+def test_check_counts__says_where_there_are_none():
+    with pytest.raises(CountsError, match="All of the 3 samples and 4 genes are 0"):
+        check_counts(np.zeros((3, 4), dtype=np.int64), np.array(["a", "b", "c"]), caller="test")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control, fisher_exact, hypergeom
 
+from chemores_dask.cohort.enrichment.gene_selection import gene_selection
 from chemores_dask.cohort.enrichment.over_representation import over_representation
 from chemores_dask.errors import GeneMismatchError, InputError, MissingVariableError
 from chemores_dask.gene_sets import GeneSets
@@ -62,6 +63,15 @@ def test_over_representation__equals_gseapy_against_the_tested_genes(table, sets
     np.testing.assert_allclose(own["ora_odds_ratio"].values, other["Odds Ratio"].astype(float), rtol=1e-10)
     overlap = [f"{x}/{m}" for x, m in zip(own["ora_overlap_genes"].values, own["ora_genes"].values, strict=True)]
     assert overlap == other["Overlap"].tolist()
+
+
+def test_over_representation__of_a_selection_has_the_tested_genes_as_background(table, sets):
+    q_value = np.where(table["tested"], np.where(table["up"], 0.01, 0.5), np.nan)
+    chosen = gene_selection(table.assign(q=("gene", q_value)), effect="t", q_value="q")
+    found = over_representation(chosen, sets, chosen="selection_up")
+    stated = over_representation(chosen, sets, chosen="selection_up", background="selection_tested")
+    assert int(found["ora_tested_genes"]) == int(table["tested"].sum()) < GENES
+    np.testing.assert_array_equal(found["ora_p_value"].values, stated["ora_p_value"].values)
 
 
 def test_over_representation__keeps_the_members_and_which_were_chosen(table, sets):
