@@ -22,6 +22,7 @@ from chemores_dask.auditor.score_depth import check_depth
 from chemores_dask.auditor.signature_coverage import check_signatures
 from chemores_dask.auditor.study_design import StudyDesign
 from chemores_dask.auditor.time_origin import check_time_origin
+from chemores_dask.errors import InputError
 from chemores_dask.results_spec import Variable, declare, make_result
 
 ALGORITHM_REVISION = 1
@@ -134,6 +135,11 @@ def audit(design: StudyDesign) -> xr.Dataset:
     >>> found["finding_code"].values.tolist(), found["planned_minimum_p_value"].values.tolist()
     (['unattainable_p_value'], [0.25])
     """
+    if not isinstance(design, StudyDesign):
+        message = (  # type: ignore[unreachable]
+            f"audit needs a StudyDesign. Got {type(design).__name__}; write audit(StudyDesign(samples, …))."
+        )
+        raise InputError(message)
     associations = find_associations(design)
     confounding, aliases = check_confounding(design, associations)
     attainable, reaches = check_attainable(design)

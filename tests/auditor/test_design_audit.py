@@ -23,6 +23,7 @@ from chemores_dask.auditor.study_design import (
     ScoredOutcome,
     StudyDesign,
 )
+from chemores_dask.errors import InputError
 from chemores_dask.results_spec import check_result
 from chemores_dask.store.results import open_result, write_result
 from tests.auditor.designs import (
@@ -199,3 +200,8 @@ def test_audit__gives_the_smallest_p_of_each_test():
     found = audit(DESIGN)
     assert found["planned_minimum_p_value"].values[:2] == pytest.approx([2 / 2**8, 2 / 70])
     assert np.isnan(found["planned_minimum_p_value"].values[2])
+
+
+def test_audit__says_how_to_pass_a_table():
+    with pytest.raises(InputError, match=r"Got DataFrame; write audit\(StudyDesign"):
+        audit(pd.DataFrame({"sample": ["a"]}))
