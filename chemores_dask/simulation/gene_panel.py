@@ -18,7 +18,8 @@ STEMNESS = (
 RESISTANCE = ("KCNMA1", "KIF21A", "MIR181A1HG", "RPS27", "PDPN", "ADIRF", "PRELP", "PHEX", "COL9A2")
 S_PHASE = (
     "MCM5", "PCNA", "TYMS", "FEN1", "MCM2", "MCM4", "RRM1", "UNG", "GINS2", "MCM6", "CDCA7", "DTL", "PRIM1", "UHRF1", "HELLS",
-    "RFC2", "NASP", "GMNN", "WDR76", "SLBP", "CDC6", "CDC45", "RRM2", "EXO1", "RAD51", "TIPIN",
+    "RFC2", "NASP", "GMNN", "WDR76", "SLBP", "CDC6", "CDC45", "RRM2", "EXO1", "RAD51", "TIPIN", "H1-2", "H1-3", "H1-4",
+    "H1-5", "H2AC6", "H2AC11", "H2AC12", "H2AC14", "H2BC5", "H2BC9", "H3C2", "H4C3",
 )  # fmt: skip
 G2M_PHASE = (
     "HMGB2", "CDK1", "NUSAP1", "UBE2C", "BIRC5", "TPX2", "TOP2A", "NDC80", "CKS2", "NUF2", "CKS1B", "MKI67", "TMPO", "CENPF",
