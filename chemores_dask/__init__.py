@@ -106,6 +106,7 @@ _DOORS = {
     "run_pipeline": "workflow.runner",
     "score_mixture": "scores.score_mixture",
     "score_agreement": "scores.score_agreement",
+    "score_changes": "scores.score_changes",
     "score_states": "scores.score_states",
     "share_passes": "stream.shared_pass",
     "simulate": "simulation.write",

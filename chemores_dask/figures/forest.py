@@ -1,8 +1,9 @@
-"""Hazard ratios of a Cox model with their limits."""
+"""Hazard ratios of a Cox model, or odds ratios of a response, with their limits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -10,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from chemores_dask.checks import check_variables
-from chemores_dask.figures.number_text import count_text, number_text, p_text, shown_name
+from chemores_dask.checks import check_variables, listed
+from chemores_dask.errors import MissingVariableError
+from chemores_dask.figures.number_text import count_text, number_text, p_sentence, p_text, shown_name
 from chemores_dask.figures.recorded import labels_along, number_of, recorded_parameters
 from chemores_dask.figures.side_columns import Column, write_columns
 from chemores_dask.figures.style import (
@@ -26,31 +28,49 @@ from chemores_dask.figures.style import (
     thousands,
 )
 
-VARIABLES = tuple(
-    f"cox_model_{name}" for name in ("hazard_ratio", "hazard_ratio_lower", "hazard_ratio_upper", "p_value")
-)
 WIDEST = 1e3
 TICKS = np.array([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000])
 
 
+@dataclass(frozen=True)
+class _Ratios:
+    """Where a model keeps its ratios, and what they are called."""
+
+    ratio: str
+    p_value: str
+    axis: str
+    head: Callable[[xr.Dataset], tuple[str, str]]
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The ratio, its limits, and P."""
+        return (self.ratio, f"{self.ratio}_lower", f"{self.ratio}_upper", self.p_value)
+
+
 def forest(model: xr.Dataset, *, labels: Mapping[str, str] | None = None) -> Figure:
-    """Hazard ratio of each term on a logarithmic axis, with limits, P, patients and events.
+    """Ratio of each term on a logarithmic axis, with limits, P and patients.
 
     Parameters
     ----------
     model
-        Result of ``cox_model``.
+        Result of ``cox_model``, ``ordinal_regression`` or ``necrosis_association``.
     labels
         What terms are called in the picture, by their name.
 
     Returns
     -------
     Figure. Limits beyond 1/1000 and 1000 end in arrows.
+
+    Raises
+    ------
+    MissingVariableError
+        If the result has no ratios.
     """
-    check_variables(model, VARIABLES, dims=("term",), what="the result", caller="forest")
+    kind = _kind_of(model)
+    check_variables(model, kind.variables, dims=("term",), what="the result", caller="forest")
     if not model.sizes["term"]:
         return message_figure("The model has no terms to draw.")
-    ratio, low, high, p_value = (model[name].values.astype(float) for name in VARIABLES)
+    ratio, low, high, p_value = (model[name].values.astype(float) for name in kind.variables)
     terms = [str((labels or {}).get(term, term)) for term in labels_along(model, "term")]
     figure = new_figure(width=8.4, height=1.15 + 0.36 * max(len(terms), 2))
     axes = figure.add_subplot()
@@ -65,13 +85,23 @@ def forest(model: xr.Dataset, *, labels: Mapping[str, str] | None = None) -> Fig
     axes.xaxis.set_minor_locator(NullLocator())
     thousands(axes, which="x")
     axes.set_yticks(range(len(terms)), [shown_name(term, longest=36) for term in terms])
-    dress(axes, x="Hazard ratio (left of 1: longer survival; right: shorter)", grid="x")
+    dress(axes, x=kind.axis, grid="x")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     level = recorded_parameters(model).get("level", 0.95)
     _write_columns(axes, ratio, low, high, p_value, level=float(level))
-    _write_head(figure, model)
+    title, note = kind.head(model)
+    warning = str(model.attrs.get("note", ""))
+    head(figure, title, note=f"{note}\n{shown_name(warning, longest=240)}" if warning else note)
     return figure
+
+
+def _kind_of(model: xr.Dataset) -> _Ratios:
+    for kind in KINDS:
+        if kind.ratio in model:
+            return kind
+    message = f"forest needs ratios of a model: one of {listed(kind.ratio for kind in KINDS)}. Found: {listed(model.data_vars)}."
+    raise MissingVariableError(message)
 
 
 def _limits(low: np.ndarray, high: np.ndarray, ratio: np.ndarray) -> tuple[float, float]:
@@ -113,13 +143,39 @@ def _write_columns(
     write_columns(axes, columns)
 
 
-def _write_head(figure: Figure, model: xr.Dataset) -> None:
+def _cox_head(model: xr.Dataset) -> tuple[str, str]:
     patients, events = number_of(model, "cox_model_patients"), number_of(model, "cox_model_events")
     concordance = number_of(model, "cox_model_concordance")
     note = f"Concordance {number_text(concordance)}. " if np.isfinite(concordance) else ""
     overall = number_of(model, "cox_model_likelihood_ratio_p_value")
     note += f"Likelihood ratio test of the whole model: P {'' if p_text(overall).startswith('<') else '= '}{p_text(overall)}."
-    warning = str(model.attrs.get("note", ""))
-    if warning:
-        note += f"\n{shown_name(warning, longest=240)}"
-    head(figure, f"Cox model: n = {count_text(patients)} patients, {count_text(events)} events", note=note)
+    return f"Cox model: n = {count_text(patients)} patients, {count_text(events)} events", note
+
+
+def _ordinal_head(model: xr.Dataset) -> tuple[str, str]:
+    patients = number_of(model, "ordinal_patients")
+    note = (
+        f"Likelihood ratio test of the whole model: {p_sentence(number_of(model, 'ordinal_likelihood_ratio_p_value'))}. "
+        f"Brant's test of proportional odds: {p_sentence(number_of(model, 'ordinal_parallel_p_value'))}."
+    )
+    return f"Proportional odds model: n = {count_text(patients)} patients", note
+
+
+def _necrosis_head(model: xr.Dataset) -> tuple[str, str]:
+    patients, good = (number_of(model, f"necrosis_logistic_{name}patients") for name in ("", "good_"))
+    return (
+        f"Logistic model of a good response: n = {count_text(patients)} patients, {count_text(good)} of them good",
+        "",
+    )
+
+
+KINDS = (
+    _Ratios(
+        "cox_model_hazard_ratio",
+        "cox_model_p_value",
+        "Hazard ratio (left of 1: longer survival; right: shorter)",
+        _cox_head,
+    ),
+    _Ratios("ordinal_odds_ratio", "ordinal_p_value", "Odds ratio of a higher response", _ordinal_head),
+    _Ratios("necrosis_odds_ratio", "necrosis_p_value", "Odds ratio of a good response", _necrosis_head),
+)

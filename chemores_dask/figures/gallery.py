@@ -24,7 +24,7 @@ survival_curves        kaplan_meier                      log_rank (step), cox (s
 volcano                cox_scan, response_scan           q, labels (number)
 differential_volcano   differential_expression, differential_by_state  q, labels (number), state
 p_value_calibration    differential_expression, differential_by_state  cells (step), group, state, level
-forest                 cox_model                         labels (table)
+forest                 cox_model, ordinal_regression, necrosis_association   labels (table)
 running_sum            prerank_enrichment                gene_sets (names), sets (number)
 enrichment_dots        prerank_enrichment                others (table of steps by name), sets (number), q, title
 replication_scatter    enrichment_replication            first, second (names), labels (number)
@@ -152,7 +152,7 @@ FIGURES: dict[str, FigureEntry] = {
     "p_value_calibration": FigureEntry(
         p_value_calibration, ("differential_expression", "differential_by_state"), {"cells": "markers"}
     ),
-    "forest": FigureEntry(forest, ("cox_model",)),
+    "forest": FigureEntry(forest, ("cox_model", "ordinal_regression", "necrosis_association")),
     "scores_by_group": FigureEntry(scores_by_group, ("response_groups",)),
     "roc_curve": FigureEntry(roc_curve, ("classifier_performance",)),
     "running_sum": FigureEntry(running_sum, ("prerank_enrichment",)),

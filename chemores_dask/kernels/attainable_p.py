@@ -30,7 +30,7 @@ def minimum_rank_sum_p_value(first: int, second: int) -> float:
     >>> minimum_rank_sum_p_value(2, 3)
     0.2
     """
-    return min(1.0, 2.0 / comb(first + second, first))
+    return min(1.0, 2 / comb(int(first + second), int(first)))
 
 
 def minimum_fisher_p_value(first_row: int, second_row: int, first_column: int) -> float:

@@ -26,6 +26,7 @@ ANALYSES = {
     "aucell": "scored each row for gene sets by how early their genes come among its highest values",
     "score_states": "cut a score into states, at natural breaks of its distribution or at a threshold that was frozen",
     "jenks_breaks": "found natural breaks of a score, as many as its elbow asks for, and how they vary with the patients",
+    "score_changes": "compared the mean score of the cells of each patient before and after",
     "score_mixture": "asked whether a score is one group or two, and where these part",
     "cell_cycle": "scored each cell for the phases of the cell cycle, and told these apart",
     "stemness_signatures": "found the genes of a state, each time without some of the patients",

@@ -120,6 +120,44 @@ def score_bins(scores: xr.Dataset, *, gene_set: str, patient: str | None, caller
     return ScoreBins(found, patients, cells)
 
 
+def cell_labels(scores: xr.Dataset, column: str, *, what: str, caller: str) -> tuple[Vector, Vector]:
+    """Labels of the cells, as numbers.
+
+    Parameters
+    ----------
+    scores
+        Holds the column over ``cell``.
+    column
+        Variable with the labels.
+    what
+        What they name, for messages: patient, stage.
+    caller
+        The analysis, for messages.
+
+    Returns
+    -------
+    The place of the label of each cell among all labels, int64, and the labels as text, sorted.
+
+    Raises
+    ------
+    MissingVariableError
+        If there is no such variable.
+    InputError
+        If a cell has no label.
+    """
+    check_variables(scores, [column], dims=("cell",), what="scores", caller=caller)
+    values = pd.Series(scores[column].to_numpy())
+    known = values.notna() & (values.astype(str) != "")
+    if not known.all():
+        message = (
+            f"Every cell must have a {what} in {caller}. {column!r} is missing in {int((~known).sum())} of {len(known)} cells; "
+            "leave those cells out."
+        )
+        raise InputError(message)
+    codes, names = pd.factorize(values.astype(str), sort=True)
+    return codes.astype(np.int64), np.asarray(names, dtype=object)
+
+
 def refuse_broken(broken: int, cells: int) -> None:
     """Refuse scores that are missing or infinite.
 
@@ -170,14 +208,4 @@ class MergeBins:
 def _patients(scores: xr.Dataset, patient: str | None, *, caller: str) -> tuple[Vector, Vector]:
     if patient is None:
         return np.broadcast_to(np.int64(0), scores.sizes["cell"]), np.empty(0, dtype=object)
-    check_variables(scores, [patient], dims=("cell",), what="scores", caller=caller)
-    values = pd.Series(scores[patient].to_numpy())
-    known = values.notna() & (values.astype(str) != "")
-    if not known.all():
-        message = (
-            f"Every cell must have a patient in {caller}. {patient!r} is missing in {int((~known).sum())} of {len(known)} cells; "
-            "leave those cells out."
-        )
-        raise InputError(message)
-    codes, names = pd.factorize(values.astype(str), sort=True)
-    return codes.astype(np.int64), np.asarray(names, dtype=object)
+    return cell_labels(scores, patient, what="patient", caller=caller)

@@ -40,6 +40,7 @@ from chemores_dask.scores.control_genes import ControlGenes
 from chemores_dask.scores.jenks_breaks import jenks_breaks
 from chemores_dask.scores.mean_zscore import mean_zscore
 from chemores_dask.scores.module_score import module_score
+from chemores_dask.scores.score_changes import score_changes
 from chemores_dask.scores.score_mixture import score_mixture
 from chemores_dask.scores.score_states import score_states
 from chemores_dask.scores.singscore import singscore
@@ -68,6 +69,7 @@ WEIGHTS = GeneSets((GeneSet.from_weights("weights", {gene: 0.5 - 0.1 * i for i, 
 ON_CELLS = "cells"
 ON_PATIENTS = "patients"
 ON_RESULT = "result"
+ON_SCORES = ("score_states", "jenks_breaks", "score_mixture", "score_changes")
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ def tiny_scores() -> xr.Dataset:
     """Module scores of the tiny cells."""
     cells = log_normalize(tiny_cells())
     scores = module_score(cells, SIGNATURE, method="seurat", seed=3, controls=ControlGenes(4, 8))
-    return scores.compute().assign(patient=("cell", tiny_cells().obs["patient"].to_numpy().astype(object)))
+    known = {column: ("cell", tiny_cells().obs[column].to_numpy().astype(object)) for column in ("patient", "stage")}
+    return scores.compute().assign(known)
 
 
 def tiny_signatures(cube: xr.Dataset) -> xr.Dataset:
@@ -144,7 +147,7 @@ def make_result_noun(name: str) -> xr.Dataset:
         return tiny_graph()
     if name in ENRICHMENT:
         return ENRICHMENT[name][1]()
-    return tiny_scores() if name in {"score_states", "jenks_breaks", "score_mixture"} else tiny_cube()
+    return tiny_scores() if name in ON_SCORES else tiny_cube()
 
 
 def uncounted_signatures() -> xr.Dataset:
@@ -239,6 +242,12 @@ EXAMPLES = (
         score_states,
         ON_RESULT,
         lambda scores: score_states(scores, gene_set="signature"),
+    ),
+    Example(
+        "score_changes",
+        score_changes,
+        ON_RESULT,
+        lambda scores: score_changes(scores, before="diagnosis", after="relapse"),
     ),
     Example(
         "harmony",

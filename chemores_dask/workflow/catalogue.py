@@ -51,6 +51,7 @@ from chemores_dask.scores.cell_cycle import cell_cycle
 from chemores_dask.scores.jenks_breaks import jenks_breaks
 from chemores_dask.scores.mean_zscore import mean_zscore
 from chemores_dask.scores.module_score import module_score
+from chemores_dask.scores.score_changes import score_changes
 from chemores_dask.scores.score_mixture import score_mixture
 from chemores_dask.scores.score_states import score_states
 from chemores_dask.scores.singscore import singscore
@@ -147,6 +148,12 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     "score_mixture": CatalogueEntry(score_mixture, RESULT),
     "stemness": CatalogueEntry(stemness, COUNTS, ("patient",), passes=2, cutoffs=SCORE_HIGH),
     "score_states": CatalogueEntry(score_states, RESULT, cutoffs=("cell_state",)),
+    "score_changes": CatalogueEntry(
+        score_changes,
+        RESULT,
+        ("patient", "stage"),
+        tests=StatedTests("sign_flip", over="gene_set", correction="benjamini_hochberg", paired=True),
+    ),
     "markers": CatalogueEntry(
         markers,
         COUNTS,

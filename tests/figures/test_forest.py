@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from chemores_dask.errors import MissingVariableError
 from chemores_dask.figures.forest import forest
+from chemores_dask.testing import response_nouns
+from chemores_dask.testing.nouns import tiny_patients
 from tests.figures.drawn import by_name, said
 from tests.figures.examples_of_results import cox_model_result
 
@@ -42,6 +46,28 @@ def test_forest__shows_the_warning_of_the_model():
     model = cox_model_result()
     model.attrs["note"] = "12 events for 3 coefficients"
     assert "12 events for 3 coefficients" in said(forest(model))
+
+
+def test_forest__draws_odds_ratios_of_a_response():
+    model = response_nouns.tiny_ordinal_regression(tiny_patients())
+    figure = forest(model)
+    assert [line.get_xdata()[0] for line in by_name(figure, "ratio")] == model["ordinal_odds_ratio"].values.tolist()
+    words = said(figure)
+    assert f"Proportional odds model: n = {int(model['ordinal_patients'])} patients" in words
+    assert "Brant" in words
+    assert "Odds ratio of a higher response" in words
+
+
+def test_forest__draws_odds_ratios_of_a_good_response():
+    model = response_nouns.tiny_necrosis_association(tiny_patients())
+    words = said(forest(model))
+    assert f"n = {int(model['necrosis_logistic_patients'])} patients" in words
+    assert "Odds ratio of a good response" in words
+
+
+def test_forest__names_what_it_needs():
+    with pytest.raises(MissingVariableError, match=r"one of cox_model_hazard_ratio, ordinal_odds_ratio"):
+        forest(cox_model_result()[["cox_model_patients"]])
 
 
 def test_forest__says_that_there_are_no_terms():

@@ -32,3 +32,7 @@ def test_minimum_fisher_p_value__is_the_least_over_all_tables_of_scipy(margins):
 
 def test_minimum_fisher_p_value__takes_thousands_of_patients():
     assert 0 <= minimum_fisher_p_value(3000, 2500, 2800) < 1e-300
+
+
+def test_minimum_rank_sum_p_value__of_thousands_is_nothing():
+    assert minimum_rank_sum_p_value(1200, 1200) == 0.0
