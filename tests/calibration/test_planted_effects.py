@@ -225,7 +225,7 @@ def test_tall_relapse__bears_out_every_planted_claim(cohort, tmp_path):
     results = open_run_results(run_pipeline(pipeline, cohort.store, out=tmp_path / "out"), cohort.store)
     claims = read_claims(cohort.files / "truth" / "claims.toml")
     outcomes = compare_claims(claims, results=results)
-    assert len(outcomes) == 5
+    assert len(outcomes) == 6
     assert [(outcome.name, outcome.found) for outcome in outcomes if not outcome.holds] == []
 
 

@@ -252,6 +252,7 @@ def test_run__says_that_a_panel_of_genes_lacks_the_signature(chemores, glioblast
     clinical = pd.read_csv(cohorts / "GRIN2_TALL_clin.csv.gz").rename(
         columns={"efs.time": "time", "efs.censor": "event"}
     )
+    clinical["response"] = "Unknown"
     clinical.to_csv(tmp_path / "clinical.csv", index=False)
     meaning = ["--cohort", "bulk", "--duration", "time", "--event", "event", "--required", "time"]
     meaning += ["--expression", cohorts / "GRIN2_TALL_expr_417x264.csv.gz"]
