@@ -15,8 +15,8 @@ def test_demo__shows_what_was_recovered_and_can_be_repeated_from_any_folder(chem
     assert "claims hold" in shown
     assert (tmp_path / "demo" / "results" / "report.html").is_file()
     assert chemores(*command) == 0
-    assert "0 steps ran, 20 were done before" in capsys.readouterr().out
     record = json.loads((tmp_path / "demo" / "results" / "run.json").read_text())
+    assert f"0 steps ran, {len(record['steps'])} were done before" in capsys.readouterr().out
     assert all(step["reused"] for step in record["steps"])
     assert chemores(*command, "--seed", "2") == 1
     assert "another seed" in capsys.readouterr().err

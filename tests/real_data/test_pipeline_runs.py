@@ -241,7 +241,7 @@ def test_run__says_that_a_cohort_has_patients_without_follow_up(chemores, cohort
     assert "--required efs.time" in said
 
 
-def test_run__says_that_a_panel_of_genes_lacks_the_signature(chemores, glioblastoma, cohorts, capsys, tmp_path):
+def test_run__says_that_a_panel_of_genes_lacks_those_of_a_score(chemores, glioblastoma, cohorts, capsys, tmp_path):
     store = Path(shutil.copytree(glioblastoma.store, tmp_path / "cohort.zarr"))
     pipeline = Path(__file__).resolve().parents[2] / "pipelines" / "tall_relapse"
     assert chemores("run", pipeline, "--store", store, "--out", tmp_path / "out") == 1
@@ -259,8 +259,8 @@ def test_run__says_that_a_panel_of_genes_lacks_the_signature(chemores, glioblast
     assert chemores("ingest-patients", tmp_path / "clinical.csv", store, *meaning) == 0
     assert chemores("run", pipeline, "--store", store, "--out", tmp_path / "out") == 1
     said = capsys.readouterr().err
-    assert "The step 'stemness' (module_score of normalized) failed" in said
-    assert "At least 50% of the genes of 'stemness' must be in the data. Found 3 of 17; missing: CD27" in said
+    assert "The step 'cycle' (cell_cycle of normalized) failed" in said
+    assert "At least 50% of the genes of 'S' must be in the data. Found" in said
     assert not (tmp_path / "out" / "report.html").exists()
 
 
