@@ -11,19 +11,19 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from chemores_dask.cohort.cox_models import cox_model
-from chemores_dask.cohort.cox_scan import cox_scan
 from chemores_dask.cohort.differential.differential_by_state import differential_by_state
 from chemores_dask.cohort.differential.differential_expression import differential_expression
 from chemores_dask.cohort.held_out_signatures import SignatureLimits, stemness_signatures
-from chemores_dask.cohort.kaplan_meier import kaplan_meier
-from chemores_dask.cohort.log_rank import log_rank
 from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.cohort.response.classifier_performance import classifier_performance
 from chemores_dask.cohort.response.necrosis_association import necrosis_association
 from chemores_dask.cohort.response.ordinal_regression import ordinal_regression
 from chemores_dask.cohort.response.response_groups import response_groups
 from chemores_dask.cohort.response.response_scan import response_scan
+from chemores_dask.cohort.survival.cox_models import cox_model
+from chemores_dask.cohort.survival.cox_scan import cox_scan
+from chemores_dask.cohort.survival.kaplan_meier import kaplan_meier
+from chemores_dask.cohort.survival.log_rank import log_rank
 from chemores_dask.gene_sets import GeneSet, GeneSets
 from chemores_dask.graph.cluster_stability import cluster_stability
 from chemores_dask.graph.covariate_dependence import covariate_dependence

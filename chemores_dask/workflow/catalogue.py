@@ -17,8 +17,6 @@ from chemores_dask.cohort.composition.group_association import group_association
 from chemores_dask.cohort.composition.paired_shares import paired_composition
 from chemores_dask.cohort.composition.pooled_composition import pooled_composition
 from chemores_dask.cohort.composition.propeller import propeller_composition
-from chemores_dask.cohort.cox_models import cox_model
-from chemores_dask.cohort.cox_scan import cox_scan
 from chemores_dask.cohort.differential.differential_by_state import differential_by_state
 from chemores_dask.cohort.differential.differential_expression import differential_expression
 from chemores_dask.cohort.enrichment.camera import camera_enrichment
@@ -29,14 +27,16 @@ from chemores_dask.cohort.enrichment.over_representation import over_representat
 from chemores_dask.cohort.enrichment.prerank import prerank_enrichment
 from chemores_dask.cohort.enrichment.regulon_direction import regulon_direction
 from chemores_dask.cohort.held_out_signatures import stemness_signatures
-from chemores_dask.cohort.kaplan_meier import kaplan_meier
-from chemores_dask.cohort.log_rank import log_rank
 from chemores_dask.cohort.pseudobulk import pseudobulk
 from chemores_dask.cohort.response.classifier_performance import classifier_performance
 from chemores_dask.cohort.response.necrosis_association import necrosis_association
 from chemores_dask.cohort.response.ordinal_regression import ordinal_regression
 from chemores_dask.cohort.response.response_groups import response_groups
 from chemores_dask.cohort.response.response_scan import response_scan
+from chemores_dask.cohort.survival.cox_models import cox_model
+from chemores_dask.cohort.survival.cox_scan import cox_scan
+from chemores_dask.cohort.survival.kaplan_meier import kaplan_meier
+from chemores_dask.cohort.survival.log_rank import log_rank
 from chemores_dask.errors import PipelineFileError, UnknownStepError
 from chemores_dask.graph.cluster_stability import cluster_stability
 from chemores_dask.graph.covariate_dependence import covariate_dependence

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
-from chemores_dask.cohort.cox_scan import cox_scan
+from chemores_dask.cohort.survival.cox_scan import cox_scan
 from chemores_dask.gene_sets import GeneSets
 from chemores_dask.scores.control_genes import ControlGenes
 from chemores_dask.scores.mean_zscore import mean_zscore

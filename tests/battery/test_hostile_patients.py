@@ -11,10 +11,10 @@ from lifelines import CoxPHFitter
 from lifelines.statistics import logrank_test
 
 from chemores_dask.cohort.composition.paired_shares import paired_composition
-from chemores_dask.cohort.cox_models import cox_model
-from chemores_dask.cohort.cox_scan import cox_scan
-from chemores_dask.cohort.kaplan_meier import kaplan_meier
-from chemores_dask.cohort.log_rank import log_rank
+from chemores_dask.cohort.survival.cox_models import cox_model
+from chemores_dask.cohort.survival.cox_scan import cox_scan
+from chemores_dask.cohort.survival.kaplan_meier import kaplan_meier
+from chemores_dask.cohort.survival.log_rank import log_rank
 from chemores_dask.errors import ConvergenceWarning, InputError, SmallSampleWarning, TooFewEventsError
 from chemores_dask.gene_sets import GeneSet, GeneSets
 from chemores_dask.kernels.cox import STATUS_FLAGS

@@ -10,9 +10,9 @@ import pytest
 from scipy import stats
 
 from chemores_dask.cohort.composition.paired_shares import paired_composition
-from chemores_dask.cohort.cox_models import cox_model
-from chemores_dask.cohort.cox_scan import cox_scan
-from chemores_dask.cohort.log_rank import log_rank
+from chemores_dask.cohort.survival.cox_models import cox_model
+from chemores_dask.cohort.survival.cox_scan import cox_scan
+from chemores_dask.cohort.survival.log_rank import log_rank
 from chemores_dask.errors import SmallSampleWarning
 from chemores_dask.scores.mean_zscore import mean_zscore
 from chemores_dask.simulation.design import SimulationDesign

@@ -13,9 +13,9 @@ from scipy import stats
 
 from chemores_dask.cli.run_command import adapted_pipeline
 from chemores_dask.cohort.composition.paired_shares import paired_composition
-from chemores_dask.cohort.cox_models import cox_model
-from chemores_dask.cohort.cox_scan import cox_scan
-from chemores_dask.cohort.log_rank import log_rank
+from chemores_dask.cohort.survival.cox_models import cox_model
+from chemores_dask.cohort.survival.cox_scan import cox_scan
+from chemores_dask.cohort.survival.log_rank import log_rank
 from chemores_dask.ingest.clinical_tables import ClinicalColumns
 from chemores_dask.ingest.convert import ingest
 from chemores_dask.ingest.gmt_file import read_gmt

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from chemores_dask.cohort.cox_scan import cox_scan
 from chemores_dask.cohort.differential.differential_expression import differential_expression
 from chemores_dask.cohort.enrichment.camera import camera_enrichment
 from chemores_dask.cohort.enrichment.enrichment_replication import enrichment_replication
@@ -20,6 +19,7 @@ from chemores_dask.cohort.enrichment.leading_edge import leading_edge
 from chemores_dask.cohort.enrichment.over_representation import over_representation
 from chemores_dask.cohort.enrichment.prerank import prerank_enrichment
 from chemores_dask.cohort.pseudobulk import pseudobulk
+from chemores_dask.cohort.survival.cox_scan import cox_scan
 from chemores_dask.ingest.gmt_file import read_gmt
 from chemores_dask.single_cell.cohort_cube import cohort_cube
 from chemores_dask.store.cells import open_cells

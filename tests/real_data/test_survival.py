@@ -10,10 +10,10 @@ import pytest
 from lifelines import CoxPHFitter, KaplanMeierFitter
 from lifelines.statistics import multivariate_logrank_test
 
-from chemores_dask.cohort.cox_models import cox_model
-from chemores_dask.cohort.cox_scan import cox_scan
-from chemores_dask.cohort.kaplan_meier import kaplan_meier
-from chemores_dask.cohort.log_rank import log_rank
+from chemores_dask.cohort.survival.cox_models import cox_model
+from chemores_dask.cohort.survival.cox_scan import cox_scan
+from chemores_dask.cohort.survival.kaplan_meier import kaplan_meier
+from chemores_dask.cohort.survival.log_rank import log_rank
 from chemores_dask.errors import InputError
 from chemores_dask.ingest.clinical_tables import ClinicalColumns
 from chemores_dask.ingest.patient_cohort import ingest_patients

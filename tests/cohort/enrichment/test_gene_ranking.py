@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from chemores_dask.cohort.cox_scan import cox_scan
 from chemores_dask.cohort.enrichment.gene_ranking import ranking_of
+from chemores_dask.cohort.survival.cox_scan import cox_scan
 from chemores_dask.errors import InputError, MissingVariableError, ParameterError
 from chemores_dask.testing.nouns import tiny_patients
 

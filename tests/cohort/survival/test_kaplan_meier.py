@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from lifelines import KaplanMeierFitter
 
-from chemores_dask.cohort.kaplan_meier import RESULT, kaplan_meier
+from chemores_dask.cohort.survival.kaplan_meier import RESULT, kaplan_meier
 from chemores_dask.errors import InputError, ParameterError
 from chemores_dask.results_spec import check_result
 

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from lifelines.statistics import logrank_test
 
-from chemores_dask.cohort.log_rank import RESULT, log_rank
+from chemores_dask.cohort.survival.log_rank import RESULT, log_rank
 from chemores_dask.errors import InputError, ParameterError, TooFewEventsError
 from chemores_dask.results_spec import check_result
 

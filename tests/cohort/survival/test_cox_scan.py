@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 from lifelines import CoxPHFitter
 
-from chemores_dask.cohort.cox_models import cox_model
-from chemores_dask.cohort.cox_scan import RESULT, cox_scan
+from chemores_dask.cohort.survival.cox_models import cox_model
+from chemores_dask.cohort.survival.cox_scan import RESULT, cox_scan
 from chemores_dask.errors import InputError, MissingVariableError, ParameterError, TooFewEventsError
 from chemores_dask.kernels.cox import STATUS_FLAGS
 from chemores_dask.metering import TASKS, snapshot

@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 from lifelines import CoxPHFitter
 
-from chemores_dask.cohort.cox_models import RESULT, cox_model
+from chemores_dask.cohort.survival.cox_models import RESULT, cox_model
 from chemores_dask.errors import ConvergenceWarning, InputError, MissingVariableError, ParameterError, TooFewEventsError
 from chemores_dask.results_spec import check_result
 

@@ -1,0 +1,1 @@
+"""Risk signatures: genes whose weighted sum foretells survival, fitted, frozen, and held against new patients."""
