@@ -10,6 +10,7 @@
         GeneMismatchError                too few genes in common, or genes not known
         TooFewEventsError                not enough events for the model
         CountsError                      a matrix is not made of raw counts
+        PrivacyError                     columns look as if they told who the patients are
       StoreError                         something on disk cannot be used
         StoreNotFoundError (FileNotFoundError)
         FormatError (ValueError)         a file is not what its name or header says
@@ -81,6 +82,10 @@ class TooFewEventsError(InputError):
 
 class CountsError(InputError):
     """A matrix is not made of raw counts."""
+
+
+class PrivacyError(InputError):
+    """Columns of a clinical table look as if they told who the patients are."""
 
 
 class StoreError(ChemoresError):

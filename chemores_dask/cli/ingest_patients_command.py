@@ -21,6 +21,7 @@ def perform(
     duration: list[str] | None,
     event: list[str] | None,
     required: list[str] | None,
+    allow_column: list[str] | None,
 ) -> None:
     """Bring a cohort of patients into a store, and say what it holds."""
     columns = ClinicalColumns(
@@ -28,6 +29,7 @@ def perform(
         durations=tuple(duration or ()),
         events=tuple(event) if event else None,
         required=tuple(required or ()),
+        allow=tuple(allow_column or ()),
     )
     ingest_patients(store, cohort=cohort, clinical=clinical, expression=expression, columns=columns)
     patients = open_patients(store, cohort=cohort)

@@ -167,11 +167,16 @@ def ingest_patients(
         list[str] | None,
         typer.Option(help="Column that must be known; patients without it are left out. May be repeated."),
     ] = None,
+    allow_column: Annotated[
+        list[str] | None,
+        typer.Option(help="Column to read although it looks as if it told who the patients are; may be repeated."),
+    ] = None,
 ) -> None:
     """Bring a cohort of patients (clinical table, bulk expression) into a store."""
     _perform(
         "ingest_patients", clinical, store,
         cohort=cohort, expression=expression, patient=patient, duration=duration, event=event, required=required,
+        allow_column=allow_column,
     )  # fmt: skip
 
 

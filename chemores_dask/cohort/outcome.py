@@ -40,23 +40,35 @@ class Outcome:
         Whether it ended in the event.
     entry
         Start of follow-up; minus infinity for everybody without late entry.
+    weight
+        How often the patient counts; 1 for everybody without weights.
     """
 
     patients: Vector
     duration: Vector
     event: Vector
     entry: Vector
+    weight: Vector
 
 
-def check_outcome(patients: xr.Dataset, *, duration: str, event: str, entry: str | None = None, caller: str) -> Outcome:
+def check_outcome(
+    patients: xr.Dataset,
+    *,
+    duration: str,
+    event: str,
+    entry: str | None = None,
+    weights: str | None = None,
+    caller: str,
+) -> Outcome:
     """Read durations, events and entries, and refuse those that cannot be.
 
     Parameters
     ----------
     patients
         Variables over ``patient``.
-    duration, event, entry
-        Names of the variables. Durations and entries are numbers of one unit, 0 or above; events are boolean, or 0 and 1.
+    duration, event, entry, weights
+        Names of the variables. Durations and entries are numbers of one unit, 0 or above; events are boolean, or 0 and 1; weights are
+        numbers above 0.
     caller
         Name of the analysis, for messages.
 
@@ -70,24 +82,28 @@ def check_outcome(patients: xr.Dataset, *, duration: str, event: str, entry: str
         If a variable is absent.
     InputError
         If a patient occurs twice, a value is missing, infinite or negative, an event is neither 0 nor 1, an entry is not before the
-        end of follow-up, or the unit of time makes all follow-up vanish. Variable and patients are named.
+        end of follow-up, a weight is not above 0, or the unit of time makes all follow-up vanish. Variable and patients are named.
     """
     names = patient_names(patients, caller=caller)
-    wanted = [duration, event] + ([] if entry is None else [entry])
+    wanted = [duration, event, *(name for name in (entry, weights) if name is not None)]
     values = _values(patients, wanted, caller=caller)
     time = _numbers(values[duration], duration, names, caller=caller)
     _refuse(time < 0, f"must not be negative in {caller}", duration, names, values[duration])
     _check_unit(time, duration, least=SHORTEST_FOLLOW_UP, caller=caller)
     died = _numbers(values[event], event, names, caller=caller)
     _refuse((died != 0) & (died != 1), f"must be boolean, or 0 and 1, in {caller}", event, names, values[event])
+    weight = np.ones(time.size)
+    if weights is not None:
+        weight = _numbers(values[weights], weights, names, caller=caller)
+        _refuse(weight <= 0, f"must be above 0 in {caller}", weights, names, values[weights])
     if entry is None:
-        return Outcome(names, _merge_near(time), died == 1, np.full(time.size, -np.inf))
+        return Outcome(names, _merge_near(time), died == 1, np.full(time.size, -np.inf), weight)
     start = _numbers(values[entry], entry, names, caller=caller)
     _refuse(start < 0, f"must not be negative in {caller}", entry, names, values[entry])
     merged = _merge_near(np.concatenate([time, start]))
     time, start = merged[: time.size], merged[time.size :]
     _refuse(start >= time, f"must lie before {duration!r} in {caller}", entry, names, values[entry])
-    return Outcome(names, time, died == 1, start)
+    return Outcome(names, time, died == 1, start, weight)
 
 
 def patient_names(patients: xr.Dataset, *, caller: str) -> Vector:

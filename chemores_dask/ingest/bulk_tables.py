@@ -13,6 +13,7 @@ import pandas as pd
 from chemores_dask.checks import listed
 from chemores_dask.errors import FormatError, InputError
 from chemores_dask.ingest.gene_dictionary import unique_names, without_version
+from chemores_dask.ingest.parquet_tables import is_parquet, read_parquet
 from chemores_dask.ingest.source import looks_like_ensembl, reading
 from chemores_dask.ingest.table_text import detect_delimiter, first_lines, open_bytes
 
@@ -50,17 +51,19 @@ class BulkTable:
     orientation: str
 
 
-def read_bulk_table(path: str | Path, *, patients: Sequence[str]) -> BulkTable:
+def read_bulk_table(path: str | Path, *, patients: Sequence[str], without: Sequence[str] = ()) -> BulkTable:
     """Read bulk expression.
 
     Parameters
     ----------
     path
-        TSV, CSV or GCT, plain or gzipped; read into memory whole.
+        TSV, CSV or GCT, plain or gzipped, or Parquet; read into memory whole.
     patients
         Identifiers of the clinical table. A sample belongs to a patient if their names are equal, or equal after R's
         changes of punctuation, or if the sample's name goes on behind the patient's (``TARGET-10-PARASZ-09A`` of
         ``TARGET-10-PARASZ``).
+    without
+        Columns that are no genes, of a table that holds clinical columns, too; so is then every column that does not hold numbers.
 
     Returns
     -------
@@ -75,11 +78,7 @@ def read_bulk_table(path: str | Path, *, patients: Sequence[str]) -> BulkTable:
     """
     path = Path(path)
     with reading(path):
-        lines = first_lines(path, 3)
-        skipped = 2 if lines and lines[0].startswith("#1.") else 0
-        delimiter = detect_delimiter(path, lines[skipped:])
-        with open_bytes(path) as file:
-            table = pd.read_csv(file, sep=delimiter, skiprows=skipped, index_col=False, low_memory=False)
+        table = _read_frame(path)
     table.columns = [str(name) for name in table.columns]
     in_header = match_patients(table.columns, patients)
     in_rows = {
@@ -99,7 +98,20 @@ def read_bulk_table(path: str | Path, *, patients: Sequence[str]) -> BulkTable:
         raise InputError(message)
     if best is None or len(in_header) >= len(in_rows[best]):
         return _genes_in_rows(table, in_header, patients, path)
+    if without:
+        texts = [name for name in table.columns if name != best and not pd.api.types.is_numeric_dtype(table[name])]
+        table = table.drop(columns=[name for name in {*without, *texts} & set(table.columns) if name != best])
     return _patients_in_rows(table, best, in_rows[best], patients, path)
+
+
+def _read_frame(path: Path) -> pd.DataFrame:
+    if is_parquet(path):
+        return read_parquet(path)
+    lines = first_lines(path, 3)
+    skipped = 2 if lines and lines[0].startswith("#1.") else 0
+    delimiter = detect_delimiter(path, lines[skipped:])
+    with open_bytes(path) as file:
+        return pd.read_csv(file, sep=delimiter, skiprows=skipped, index_col=False, low_memory=False)
 
 
 def match_patients(names: Sequence[str], patients: Sequence[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from chemores_dask.checks import check_columns, listed
 from chemores_dask.errors import InputError
+from chemores_dask.ingest.patient_privacy import check_privacy
 from chemores_dask.ingest.source import reading
 from chemores_dask.ingest.table_text import read_texts
 
@@ -44,12 +45,15 @@ class ClinicalColumns:
     required
         Columns that must be known: patients for whom one of them is missing are left out, and listed. Unless given, nobody
         is left out here, and analyses refuse columns with missing values.
+    allow
+        Columns that are read although they look as if they told who the patients are.
     """
 
     patient: str | None = None
     durations: tuple[str, ...] = ()
     events: tuple[str, ...] | None = None
     required: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
 
 
 def read_clinical_table(path: str | Path, *, columns: ClinicalColumns | None = None) -> pd.DataFrame:
@@ -73,13 +77,15 @@ def read_clinical_table(path: str | Path, *, columns: ClinicalColumns | None = N
         If the file is cut short or is not a table.
     MissingVariableError
         If a named column is absent.
+    PrivacyError
+        If columns look as if they told who the patients are, and are not allowed by name.
     InputError
         If a patient is missing or occurs twice, a time or an event is not understood, or nobody has the required columns;
         the message names the column and the patients.
     """
     path = Path(path)
     meaning = columns or ClinicalColumns()
-    table = _read_text(path, meaning.patient)
+    table = read_clinical_texts(path, patient=meaning.patient)
     named = (*meaning.durations, *(meaning.events or ()), *meaning.required)
     check_columns(table, named, what=str(path), caller="read_clinical_table")
     patient = _patient_column(table, meaning.patient, path)
@@ -100,11 +106,11 @@ def read_clinical_table(path: str | Path, *, columns: ClinicalColumns | None = N
             result[name] = times[name]
         elif meaning.events is not None and name in meaning.events:
             # Whoever has no follow-up has no event; analyses refuse or leave out missing times.
-            result[name] = events(values.mask(_missing(values) & without_time, "0"), name=name, where=str(path))
+            result[name] = events(values.mask(is_missing(values) & without_time, "0"), name=name, where=str(path))
         elif meaning.events is None and _is_event(name, values):
             result[name] = events(values, name=name, where=str(path))
         else:
-            result[name] = _numbers_or_text(values)
+            result[name] = numbers_or_text(values)
     read = pd.DataFrame(result, index=table.index)
     read.attrs["patients_left_out"] = left_out
     return read
@@ -129,7 +135,7 @@ def durations(values: pd.Series, *, name: str, where: str) -> pd.Series:
     InputError
         If an entry is not a number, is negative or is not finite.
     """
-    missing = _missing(values)
+    missing = is_missing(values)
     numbers = pd.to_numeric(values.mask(missing), errors="coerce").astype(np.float64)
     wrong = (numbers.isna() & ~missing) | (numbers < 0) | np.isinf(numbers)
     if wrong.any():
@@ -178,7 +184,26 @@ def events(values: pd.Series, *, name: str, where: str) -> pd.Series:
     return understood.astype(bool)
 
 
-def _read_text(path: Path, patient: str | None) -> pd.DataFrame:
+def read_clinical_texts(path: Path, *, patient: str | None = None) -> pd.DataFrame:
+    """Read a clinical table as texts.
+
+    Parameters
+    ----------
+    path
+        TSV or CSV, plain or gzipped, or Parquet.
+    patient
+        Column that names the patients, where it is known.
+
+    Returns
+    -------
+    Texts, names of columns without blanks around them. Row names of R that only number the rows are left out; others are the column
+    ``patient``.
+
+    Raises
+    ------
+    FormatError, StoreNotFoundError
+        If the file is absent, cut short or not a table.
+    """
     with reading(path):
         table = read_texts(path)
     table.columns = [str(name).strip() for name in table.columns]
@@ -204,7 +229,7 @@ def _are_row_numbers(first: pd.Series, rest: pd.DataFrame, patient: str | None) 
 def _with_required(table: pd.DataFrame, required: Sequence[str], path: Path) -> tuple[pd.DataFrame, list[str]]:
     lacking = pd.Series(data=False, index=table.index)
     for name in required:
-        lacking |= _missing(table[name].str.strip())
+        lacking |= is_missing(table[name].str.strip())
     if lacking.all():
         message = (
             f"Some patient of {path} must have all of the required columns. Found none with {listed(required)}; require "
@@ -243,7 +268,8 @@ def _check_patients(names: pd.Series, path: Path) -> None:
         raise InputError(message)
 
 
-def _missing(values: pd.Series) -> pd.Series:
+def is_missing(values: pd.Series) -> pd.Series:
+    """Tell which texts say that nothing is known."""
     return values.str.lower().isin(MISSING)
 
 
@@ -261,8 +287,9 @@ def _is_event(name: str, values: pd.Series) -> bool:
     )
 
 
-def _numbers_or_text(values: pd.Series) -> pd.Series:
-    missing = _missing(values)
+def numbers_or_text(values: pd.Series) -> pd.Series:
+    """Numbers where all that is known are numbers, texts otherwise; what is missing is not a number, or an empty text."""
+    missing = is_missing(values)
     numbers = pd.to_numeric(values.mask(missing), errors="coerce").astype(np.float64)
     if not missing.all() and not (numbers.isna() & ~missing).any():
         return numbers

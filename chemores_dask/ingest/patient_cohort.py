@@ -41,7 +41,7 @@ def ingest_patients(
         attributes.
     columns
         What the columns of the clinical table mean; patients who lack one that is required are left out, and listed in
-        the attributes.
+        the attributes. Columns that look as if they told who the patients are must be allowed there.
 
     Returns
     -------
@@ -51,6 +51,8 @@ def ingest_patients(
     ------
     StoreNotFoundError, FormatError
         If a file is absent, cut short or not a table.
+    PrivacyError
+        If columns look as if they told who the patients are, and are not allowed by name.
     InputError, MissingVariableError
         If columns, patients or entries cannot be used.
     """

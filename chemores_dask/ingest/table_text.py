@@ -12,6 +12,7 @@ import pandas as pd
 
 from chemores_dask.checks import listed
 from chemores_dask.errors import FormatError, InputError
+from chemores_dask.ingest.parquet_tables import is_parquet, parquet_texts
 
 GZIP_MAGIC = b"\x1f\x8b"
 DELIMITERS = ("\t", ",", ";")
@@ -84,7 +85,7 @@ def read_texts(path: Path) -> pd.DataFrame:
     Parameters
     ----------
     path
-        The table, plain or gzipped, with a header.
+        The table, plain or gzipped, with a header; or Parquet.
 
     Returns
     -------
@@ -97,6 +98,8 @@ def read_texts(path: Path) -> pd.DataFrame:
     InputError
         If a name heads two columns.
     """
+    if is_parquet(path):
+        return parquet_texts(path)
     lines = first_lines(path, 1)
     delimiter = detect_delimiter(path, lines)
     _check_unique(split_line(lines[0], delimiter), path)

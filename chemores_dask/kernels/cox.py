@@ -1,11 +1,14 @@
-"""Cox regression with Efron's treatment of ties: partial likelihood and Newton's method.
+"""Cox regression: partial likelihood with tied times, strata, late entry and weights, Newton's method.
 
-With ``S_m = sum over the risk set of x^m exp(x b)`` and ``D_m`` the same sum over the ``d`` patients who die at a time, each time adds
-``sum over deaths of x b - sum over l < d of log(S_0 - (l/d) D_0)`` to the log-likelihood.
+Moments are the times at which somebody has the event, counted backwards in time and stratum by stratum. With ``r = w exp(x b)``,
+``S_m = sum over the risk set of r x^m`` and ``D_m`` the same sum over the ``d`` patients who die at a moment, of mean weight ``v``, each
+moment adds ``sum over deaths of w x b - v sum over l < d of log(S_0 - (l/d) D_0)`` to Efron's log-likelihood; Breslow's has ``d v log S_0``
+instead of the sum.
 
 References
 ----------
 Cox DR (1972). Regression models and life-tables. JRSS B 34:187-220.
+Breslow NE (1974). Covariance analysis of censored survival data. Biometrics 30:89-99.
 Efron B (1977). The efficiency of Cox's likelihood function for censored data. JASA 72:557-565.
 """
 
@@ -39,31 +42,36 @@ SPREAD_TOLERANCE = 1e-12
 
 
 class RiskOrder(NamedTuple):
-    """Patients of one or more strata in the order in which risk sets grow.
+    """Patients of one or more strata in the order in which risk sets grow: by stratum, and within it by falling duration.
 
     Attributes
     ----------
     event
-        Whether follow-up ended in the event, by stratum and within it by falling duration.
-    starts
-        Where each run of equal durations starts, and the end of the last one.
+        Whether follow-up ended in the event.
+    duration, entry, weight
+        In the same order; entry is minus infinity without late entry, weight is 1 where none was given. A patient of weight 0 is as good
+        as absent.
+    first, past
+        The patient is at risk at the moments ``first`` to ``past - 1``; whoever has the event has it at the moment ``first``.
     opens
-        For each run, whether it is the first of its stratum.
-    duration, entry
-        In the same order; entry is minus infinity without late entry.
+        For each moment, whether it is the first of its stratum.
     late
         Whether any patient enters late.
     """
 
     event: Vector
-    starts: Vector
-    opens: Vector
     duration: Vector
     entry: Vector
+    weight: Vector
+    first: Vector
+    past: Vector
+    opens: Vector
     late: bool
 
 
-def risk_order(duration: Vector, event: Vector, entry: Vector, stratum: Vector) -> tuple[Vector, RiskOrder]:
+def risk_order(
+    duration: Vector, event: Vector, entry: Vector, stratum: Vector, weight: Vector | None = None
+) -> tuple[Vector, RiskOrder]:
     """Sort patients for the kernels of this module.
 
     Parameters
@@ -72,111 +80,183 @@ def risk_order(duration: Vector, event: Vector, entry: Vector, stratum: Vector) 
         Outcome; entry is minus infinity without late entry.
     stratum
         Number of each patient's stratum.
+    weight
+        How often each patient counts; once where it is not given.
 
     Returns
     -------
     Positions of the patients in the new order, and their outcome in that order.
     """
     order = np.lexsort((-duration, stratum))
-    time, layer = duration[order], stratum[order]
-    fresh = np.ones(order.size, dtype=np.bool_)
-    fresh[1:] = layer[1:] != layer[:-1]
-    run = fresh.copy()
-    run[1:] |= time[1:] != time[:-1]
-    starts = np.append(np.flatnonzero(run), order.size)
-    late = bool(np.isfinite(entry).any())
-    return order, RiskOrder(event[order], starts, fresh[run], time, entry[order], late)
+    time, layer, died = duration[order], stratum[order], np.asarray(event, dtype=np.bool_)[order]
+    entered = np.asarray(entry, dtype=float)[order]
+    first, past = np.zeros(order.size, dtype=np.int64), np.zeros(order.size, dtype=np.int64)
+    opens: list[np.ndarray] = [np.zeros(0, dtype=np.bool_)]
+    moments = 0
+    for number in np.unique(layer):
+        own = layer == number
+        times = np.unique(time[own & died])
+        # Moments are counted backwards: the latest is the first.
+        first[own] = moments + times.size - np.searchsorted(times, time[own], side="right")
+        past[own] = moments + times.size - np.searchsorted(times, entered[own], side="right")
+        opens.append(np.arange(times.size) == 0)
+        moments += times.size
+    given = np.ones(order.size) if weight is None else np.asarray(weight, dtype=float)[order]
+    late = bool(np.isfinite(entered).any())
+    return order, RiskOrder(died, time.astype(float), entered, given, first, past, np.concatenate(opens), late)
 
 
 @jit
-def _add_patient(x: Vector, r: float, s1: Vector, s2: Matrix) -> None:
-    for a in range(x.size):
-        s1[a] += r * x[a]
-        for c in range(a + 1):
-            s2[a, c] += r * x[a] * x[c]
+def risk_set_sums(values: Matrix, risk: RiskOrder) -> Matrix:
+    """Sum rows of ``values`` over the patients at risk at each moment.
+
+    Nothing is ever subtracted, so that small risk sets keep full precision beside large ones: with late entry, a patient's moments are
+    cut into runs of 2^k and each run is given its share once.
+
+    Parameters
+    ----------
+    values
+        Patients (in the order of ``risk``) by columns.
+    risk
+        From :func:`risk_order`.
+
+    Returns
+    -------
+    Moments by columns.
+    """
+    moments, columns = risk.opens.size, values.shape[1]
+    if not risk.late:
+        sums = np.empty((moments, columns))
+        running = np.zeros(columns)
+        i = 0
+        for k in range(moments):
+            if risk.opens[k]:
+                running[:] = 0.0
+            while i < risk.first.size and risk.first[i] <= k:
+                if risk.first[i] < risk.past[i]:
+                    for c in range(columns):
+                        running[c] += values[i, c]
+                i += 1
+            for c in range(columns):
+                sums[k, c] = running[c]
+        return sums
+    tree = np.zeros((2 * moments, columns))
+    for i in range(risk.first.size):
+        low, high = risk.first[i] + moments, risk.past[i] + moments
+        while low < high:
+            if low % 2:
+                for c in range(columns):
+                    tree[low, c] += values[i, c]
+                low += 1
+            if high % 2:
+                high -= 1
+                for c in range(columns):
+                    tree[high, c] += values[i, c]
+            low //= 2
+            high //= 2
+    for node in range(2, 2 * moments):
+        for c in range(columns):
+            tree[node, c] += tree[node // 2, c]
+    return tree[moments:]
 
 
 @jit
-def _late_risk_set(
-    design: Matrix, risk: RiskOrder, exponents: Vector, first: int, last: int, s1: Vector, s2: Matrix
-) -> float:
-    # Entries are not subtracted as time goes back: recounting keeps full precision, and models are few.
-    time = risk.duration[last - 1]
-    s0 = 0.0
-    s1[:] = 0.0
-    s2[:] = 0.0
-    for i in range(first, last):
-        if risk.entry[i] < time:
-            r = math.exp(exponents[i])
-            s0 += r
-            _add_patient(design[i], r, s1, s2)
-    return s0
+def death_sums(values: Matrix, risk: RiskOrder) -> tuple[Matrix, Vector, Vector]:
+    """Sum rows of ``values`` over the patients who die at each moment.
+
+    Returns
+    -------
+    Moments by columns; the number of deaths (of patients whose weight is not 0) and the sum of their weights.
+    """
+    moments, columns = risk.opens.size, values.shape[1]
+    sums = np.zeros((moments, columns))
+    deaths, weights = np.zeros(moments, dtype=np.int64), np.zeros(moments)
+    for i in range(risk.first.size):
+        if risk.event[i] and risk.weight[i] > 0:
+            k = risk.first[i]
+            deaths[k] += 1
+            weights[k] += risk.weight[i]
+            for c in range(columns):
+                sums[k, c] += values[i, c]
+    return sums, deaths, weights
 
 
 @jit
-def _add_deaths(
-    d: int, s: tuple[float, Vector, Matrix], d_sums: tuple[float, Vector, Matrix], slope: Vector, information: Matrix
-) -> float:
-    s0, s1, s2 = s
-    d0, d1, d2 = d_sums
+def _products(b: Vector, design: Matrix, risk: RiskOrder, values: Matrix, slope: Vector) -> float:
+    # Rows of r, r x and the lower triangle of r x x; the part of the log-likelihood and of its slope that deaths give by themselves.
+    p = b.size
     log_likelihood = 0.0
-    for earlier in range(d):
-        share = earlier / d
-        a = s0 - share * d0
-        log_likelihood -= math.log(a)
-        for j in range(slope.size):
-            mean = (s1[j] - share * d1[j]) / a
-            slope[j] -= mean
-            for c in range(j + 1):
-                information[j, c] += (s2[j, c] - share * d2[j, c]) / a - mean * (s1[c] - share * d1[c]) / a
+    for i in range(design.shape[0]):
+        exponent = 0.0
+        for j in range(p):
+            exponent += design[i, j] * b[j]
+        if abs(exponent) > LARGEST_EXPONENT:
+            return -np.inf
+        r = risk.weight[i] * math.exp(exponent)
+        values[i, 0] = r
+        column = p + 1
+        for a in range(p):
+            rx = r * design[i, a]
+            values[i, 1 + a] = rx
+            for c in range(a + 1):
+                values[i, column] = rx * design[i, c]
+                column += 1
+        if risk.event[i]:
+            log_likelihood += risk.weight[i] * exponent
+            for j in range(p):
+                slope[j] += risk.weight[i] * design[i, j]
     return log_likelihood
 
 
 @jit
-def efron_terms(b: Vector, design: Matrix, risk: RiskOrder, slope: Vector, information: Matrix) -> float:
-    """Log-likelihood at ``b`` for several covariates, strata and late entry.
+def cox_terms(b: Vector, design: Matrix, risk: RiskOrder, efron: bool, slope: Vector, information: Matrix) -> float:
+    """Log-likelihood at ``b`` for several covariates, with Efron's or Breslow's treatment of ties.
 
     ``slope`` and the lower triangle of ``information`` are overwritten. Minus infinity when ``b`` is out of bounds.
     """
     p = b.size
     slope[:] = 0.0
     information[:] = 0.0
-    exponents = np.zeros(design.shape[0])
-    for i in range(design.shape[0]):
-        for j in range(p):
-            exponents[i] += design[i, j] * b[j]
-        if abs(exponents[i]) > LARGEST_EXPONENT:
-            return -np.inf
-    s0 = log_likelihood = 0.0
-    s1, d1 = np.zeros(p), np.zeros(p)
-    s2, d2 = np.zeros((p, p)), np.zeros((p, p))
-    stratum = 0
-    for k in range(risk.opens.size):
-        first, last = risk.starts[k], risk.starts[k + 1]
-        if risk.opens[k]:
-            stratum = first
-            s0 = 0.0
-            s1[:] = 0.0
-            s2[:] = 0.0
-        d = 0
-        d0 = 0.0
-        d1[:] = 0.0
-        d2[:] = 0.0
-        for i in range(first, last):
-            r = math.exp(exponents[i])
-            s0 += r
-            _add_patient(design[i], r, s1, s2)
-            if risk.event[i]:
-                d += 1
-                d0 += r
-                _add_patient(design[i], r, d1, d2)
-                log_likelihood += exponents[i]
-                slope += design[i]
-        if d > 0:
-            if risk.late:
-                s0 = _late_risk_set(design, risk, exponents, stratum, last, s1, s2)
-            log_likelihood += _add_deaths(d, (s0, s1, s2), (d0, d1, d2), slope, information)
+    values = np.empty((design.shape[0], 1 + p + p * (p + 1) // 2))
+    log_likelihood = _products(b, design, risk, values, slope)
+    if log_likelihood == -np.inf:
+        return log_likelihood
+    at_risk = risk_set_sums(values, risk)
+    dying, deaths, weights = death_sums(values, risk)
+    mean = np.empty(p)
+    for k in range(deaths.size):
+        terms = deaths[k] if efron else min(deaths[k], 1)
+        for earlier in range(terms):
+            share, weight = earlier / terms, weights[k] / terms
+            a = at_risk[k, 0] - share * dying[k, 0]
+            log_likelihood -= weight * math.log(a)
+            column = p + 1
+            for j in range(p):
+                mean[j] = (at_risk[k, 1 + j] - share * dying[k, 1 + j]) / a
+                slope[j] -= weight * mean[j]
+                for c in range(j + 1):
+                    square = (at_risk[k, column] - share * dying[k, column]) / a
+                    information[j, c] += weight * (square - mean[j] * mean[c])
+                    column += 1
     return log_likelihood
+
+
+@jit
+def _cholesky(matrix: Matrix, factor: Matrix) -> bool:
+    # Whether the symmetric matrix, read from its lower triangle, is positive definite beyond rounding.
+    for j in range(matrix.shape[0]):
+        pivot = matrix[j, j]
+        for m in range(j):
+            pivot -= factor[j, m] ** 2
+        if not pivot > PIVOT_TOLERANCE * matrix[j, j] or not matrix[j, j] > 0:
+            return False
+        factor[j, j] = math.sqrt(pivot)
+        for i in range(j + 1, matrix.shape[0]):
+            rest = matrix[i, j]
+            for m in range(j):
+                rest -= factor[i, m] * factor[j, m]
+            factor[i, j] = rest / factor[j, j]
+    return True
 
 
 @jit
@@ -189,18 +269,8 @@ def inverse_information(information: Matrix, inverse: Matrix) -> bool:
     """
     p = information.shape[0]
     factor = np.zeros((p, p))
-    for j in range(p):
-        pivot = information[j, j]
-        for m in range(j):
-            pivot -= factor[j, m] ** 2
-        if not pivot > PIVOT_TOLERANCE * information[j, j] or not information[j, j] > 0:
-            return False
-        factor[j, j] = math.sqrt(pivot)
-        for i in range(j + 1, p):
-            rest = information[i, j]
-            for m in range(j):
-                rest -= factor[i, m] * factor[j, m]
-            factor[i, j] = rest / factor[j, j]
+    if not _cholesky(information, factor):
+        return False
     for c in range(p):
         column = np.zeros(p)
         for i in range(p):
@@ -218,21 +288,29 @@ def inverse_information(information: Matrix, inverse: Matrix) -> bool:
 
 
 @jit
-def fit_efron(
-    design: Matrix, risk: RiskOrder, start: Vector, max_iterations: int
-) -> tuple[Vector, Matrix, float, Vector, int]:
-    """Newton's method for covariates with mean 0 and variance 1, from the coefficients ``start``.
+def log_determinant(information: Matrix) -> float:
+    """Logarithm of the determinant of a symmetric matrix, from its lower triangle; minus infinity where it is not positive definite."""
+    factor = np.zeros(information.shape)
+    if not _cholesky(information, factor):
+        return -np.inf
+    total = 0.0
+    for j in range(information.shape[0]):
+        total += 2 * math.log(factor[j, j])
+    return total
 
-    Returns
-    -------
-    Coefficients, their covariance, log-likelihood, last step, status.
-    """
+
+@jit
+def climb(
+    design: Matrix, risk: RiskOrder, efron: bool, start: Vector, max_iterations: int
+) -> tuple[Vector, Matrix, float, Vector, int, float]:
+    """What :func:`fit_cox` does and returns, and the score statistic at ``start``."""
     p = start.size
     b, step, slope = start.copy(), np.zeros(p), np.zeros(p)
     information, covariance = np.zeros((p, p)), np.full((p, p), np.nan)
-    log_likelihood = efron_terms(b, design, risk, slope, information)
+    log_likelihood = cox_terms(b, design, risk, efron, slope, information)
     before = -np.inf
-    for _ in range(max_iterations):
+    score = np.nan
+    for round_number in range(max_iterations):
         flat = log_likelihood - before <= FLAT_CHANGE * abs(log_likelihood)
         invertible = inverse_information(information, covariance)
         decrement = 0.0
@@ -244,20 +322,49 @@ def fit_efron(
                     step[j] += covariance[j, c] * slope[c]
                 decrement += step[j] * slope[j]
                 runaway = runaway or abs(step[j]) > RUNAWAY_STEP * max(1.0, abs(b[j]))
+            if round_number == 0:
+                score = decrement
         if runaway and (flat or not invertible or decrement < NEWTON_DECREMENT):
             singular_at_start = not invertible and before == -np.inf
-            return b, covariance, log_likelihood, step, COLLINEAR if singular_at_start else SEPARATED
+            return b, covariance, log_likelihood, step, COLLINEAR if singular_at_start else SEPARATED, score
         if decrement < NEWTON_DECREMENT:
-            return b + step, covariance, log_likelihood, step, OK
+            return b + step, covariance, log_likelihood, step, OK, score
         before = log_likelihood
-        log_likelihood = efron_terms(b + step, design, risk, slope, information)
+        log_likelihood = cox_terms(b + step, design, risk, efron, slope, information)
         halvings = 0
         while not log_likelihood >= before - 1e-13 * abs(before) and halvings < max_iterations:
             step = step / 2
             halvings += 1
-            log_likelihood = efron_terms(b + step, design, risk, slope, information)
+            log_likelihood = cox_terms(b + step, design, risk, efron, slope, information)
         b = b + step
-    return b, covariance, log_likelihood, step, NOT_CONVERGED
+    return b, covariance, log_likelihood, step, NOT_CONVERGED, score
+
+
+@jit
+def fit_cox(
+    design: Matrix, risk: RiskOrder, efron: bool, start: Vector, max_iterations: int
+) -> tuple[Vector, Matrix, float, Vector, int]:
+    """Newton's method for covariates with mean 0 and variance 1, from the coefficients ``start``.
+
+    Parameters
+    ----------
+    design
+        Patients (in the order of ``risk``) by covariates.
+    risk
+        From :func:`risk_order`.
+    efron
+        Whether ties are treated as Efron does; as Breslow does otherwise.
+    start
+        Coefficients.
+    max_iterations
+        Most steps, and most halvings of a step.
+
+    Returns
+    -------
+    Coefficients, their covariance, log-likelihood, last step, status.
+    """
+    b, covariance, log_likelihood, step, status, _ = climb(design, risk, efron, start, max_iterations)
+    return b, covariance, log_likelihood, step, status
 
 
 def standardize(covariates: Matrix) -> tuple[Matrix, Vector, Vector]:

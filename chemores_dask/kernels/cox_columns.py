@@ -21,7 +21,7 @@ from chemores_dask.kernels.cox import (
     SPREAD_TOLERANCE,
     TOO_FEW_EVENTS,
     RiskOrder,
-    fit_efron,
+    fit_cox,
 )
 from chemores_dask.kernels.jit import jit
 
@@ -30,7 +30,7 @@ LARGEST_VALUE = 1e100
 """Values beyond this, and genes that nowhere reach its inverse, are not fitted: squares would overflow, or vanish."""
 
 Fit: TypeAlias = tuple[Vector, Matrix, float, Vector, int]
-"""What ``fit_efron`` returns."""
+"""What ``fit_cox`` returns."""
 
 
 @jit
@@ -133,7 +133,7 @@ def _fit_gene(
     start = np.zeros(q + 1)
     if without[4] == OK:
         start[:q] = without[0]
-    b, covariance, log_likelihood, _, status = fit_efron(design, risk, start, max_iterations)
+    b, covariance, log_likelihood, _, status = fit_cox(design, risk, True, start, max_iterations)
     if status != OK:
         return np.nan, np.nan, log_likelihood, without[2], status
     return float(b[q]), math.sqrt(covariance[q, q]), log_likelihood, without[2], status
@@ -141,10 +141,17 @@ def _fit_gene(
 
 @jit
 def _one_stratum(event: Vector, starts: Vector, duration: Vector) -> RiskOrder:
-    opens = np.zeros(starts.size - 1, dtype=np.bool_)
-    opens[:1] = True
+    n = event.size
+    first = np.zeros(n, dtype=np.int64)
+    moments = 0
+    for k in range(starts.size - 1):
+        first[starts[k] : starts[k + 1]] = moments
+        if event[starts[k] : starts[k + 1]].any():
+            moments += 1
+    opens = np.arange(moments) == 0
     late = False
-    return RiskOrder(event, starts, opens, duration, np.full(event.size, -np.inf), late)
+    entry = np.full(n, -np.inf)
+    return RiskOrder(event, duration, entry, np.ones(n), first, np.full(n, moments), opens, late)
 
 
 @jit
@@ -174,7 +181,7 @@ def scan_efron(
     counts = np.zeros((2, genes), dtype=np.int64)
     q = covariates.shape[1]
     everyone = _known_patients(np.zeros(order.size), order, duration)[1]
-    whole = fit_efron(covariates, _one_stratum(event, everyone, duration), np.zeros(q), max_iterations)
+    whole = fit_cox(covariates, _one_stratum(event, everyone, duration), True, np.zeros(q), max_iterations)
     for g in range(genes):
         known, starts = _known_patients(matrix[g], order, duration)
         x = matrix[g][order[known]]
@@ -202,7 +209,7 @@ def scan_efron(
         else:
             risk = _one_stratum(died, starts, duration[known])
             beside = covariates[known]
-            without = whole if known.size == order.size else fit_efron(beside, risk, np.zeros(q), max_iterations)
+            without = whole if known.size == order.size else fit_cox(beside, risk, True, np.zeros(q), max_iterations)
             fitted = _fit_gene(x, risk, beside, without, max_iterations)
         status[g] = fitted[4]
         if fitted[4] == OK:

@@ -4,6 +4,7 @@ References
 ----------
 Mantel N (1966). Evaluation of survival data and two new rank order statistics. Cancer Chemotherapy Reports 50:163-170.
 Harrington DP, Fleming TR (1982). A class of rank test procedures for censored survival data. Biometrika 69:553-566.
+Tarone RE (1975). Tests for trend in life table analysis. Biometrika 62:679-690.
 """
 
 from __future__ import annotations
@@ -19,21 +20,23 @@ RANK_TOLERANCE = 1e-10
 
 @jit
 def log_rank_sums(
-    duration: Vector, event: Vector, group: Vector, stratum: Vector, groups: int, rho: float
+    entry: Vector, duration: Vector, event: Vector, group: Vector, stratum: Vector, groups: int, exponents: Vector
 ) -> tuple[Vector, Vector, Matrix]:
     """Add up observed and expected events over all times of all strata.
 
     At each time with ``d`` events among ``n`` at risk, group ``i`` with ``n_i`` at risk expects ``d n_i / n``, with hypergeometric variance
-    ``d (n - d) / (n - 1) * (n_i / n) (delta_ij - n_j / n)``. Every time weighs ``S(t-)^rho``, S being the pooled survival of the stratum.
+    ``d (n - d) / (n - 1) * (n_i / n) (delta_ij - n_j / n)``. Every time weighs ``n^a S(t-)^b (1 - S(t-))^c``, S being the pooled survival
+    of the stratum.
 
     Parameters
     ----------
-    duration, event, group, stratum
-        One entry per patient, ordered by stratum and within it by rising duration; groups are numbered from 0.
+    entry, duration, event, group, stratum
+        One entry per patient, ordered by stratum and within it by rising duration; groups are numbered from 0. A patient is at risk at
+        ``t`` when ``entry < t <= duration``.
     groups
         Number of groups.
-    rho
-        Exponent of the weight; 0 for the log-rank test.
+    exponents
+        ``a, b, c`` of the weight; all 0 for the log-rank test.
 
     Returns
     -------
@@ -47,14 +50,18 @@ def log_rank_sums(
     start = 0
     while start < duration.size:
         end = start
-        at_risk[:] = 0.0
         while end < duration.size and stratum[end] == stratum[start]:
-            at_risk[group[end]] += 1
             end += 1
+        arrivals = start + np.argsort(entry[start:end])
+        arrived = 0
+        at_risk[:] = 0.0
         survival = 1.0
         i = start
         while i < end:
             time = duration[i]
+            while arrived < arrivals.size and entry[arrivals[arrived]] < time:
+                at_risk[group[arrivals[arrived]]] += 1
+                arrived += 1
             n = at_risk.sum()
             dead[:] = 0.0
             first = i
@@ -64,7 +71,7 @@ def log_rank_sums(
                 i += 1
             d = dead.sum()
             if d > 0:
-                weight = survival**rho
+                weight = n ** exponents[0] * survival ** exponents[1] * (1.0 - survival) ** exponents[2]
                 spread = weight * weight * d * (n - d) / (n * n * (n - 1)) if n > 1 else 0.0
                 for a in range(groups):
                     observed[a] += weight * dead[a]
@@ -100,3 +107,29 @@ def log_rank_test(observed: Vector, expected: Vector, variance: Matrix) -> tuple
     projected = vectors[:, kept].T @ difference
     statistic = float((projected**2 / values[kept]).sum())
     return statistic, degrees, float(chdtrc(degrees, statistic))
+
+
+def log_rank_trend(observed: Vector, expected: Vector, variance: Matrix, scores: Vector) -> tuple[float, float]:
+    """Chi-square statistic, with one degree of freedom, of the trend over scored groups.
+
+    ``(c' (O - E))^2 / (c' V c)`` for scores ``c``: the most powerful direction where the log hazard rises along them.
+
+    Parameters
+    ----------
+    observed, expected, variance
+        As made by :func:`log_rank_sums`.
+    scores
+        Score of each group.
+
+    Returns
+    -------
+    Signed root of the statistic (above 0 where higher scores have more events than expected) and two-sided P value; not a number when
+    no group can be compared with another.
+    """
+    centered = scores - scores.mean()
+    spread = float(centered @ variance @ centered)
+    largest = float(np.abs(variance).max(initial=0.0) * (centered**2).sum())
+    if spread <= RANK_TOLERANCE * max(largest, np.finfo(float).tiny):
+        return float("nan"), float("nan")
+    statistic = float(centered @ (observed - expected)) / np.sqrt(spread)
+    return statistic, float(chdtrc(1, statistic**2))

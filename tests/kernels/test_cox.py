@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chemores_dask.kernels import cox
-from chemores_dask.kernels.cox import efron_terms, fit_efron, inverse_information, risk_order, standardize
+from chemores_dask.kernels.cox import cox_terms, fit_cox, inverse_information, risk_order, standardize
 
 
 def _cohort(*, patients=40, covariates=3, late=False, strata=1, seed=4):
@@ -24,14 +24,14 @@ def _cohort(*, patients=40, covariates=3, late=False, strata=1, seed=4):
     return np.ascontiguousarray(standardize(rng.normal(size=(patients, covariates)))[0][order]), risk
 
 
-def _terms(b, design, risk, function=efron_terms):
+def _terms(b, design, risk, function=cox_terms, efron=True):
     p = b.size
     slope, information = np.zeros(p), np.zeros((p, p))
-    value = function(b, design, risk, slope, information)
+    value = function(b, design, risk, efron, slope, information)
     return value, slope, information
 
 
-def test_efron_terms__match_a_hand_worked_tie():
+def test_cox_terms__match_a_hand_worked_tie():
     # Two of three patients die at time 1: log of S0 = r1 + r2 + r3, then of S0 - (r1 + r2) / 2.
     order, risk = risk_order(np.array([1.0, 1.0, 2.0]), np.array([True, True, False]), np.full(3, -np.inf), np.zeros(3))
     x = np.array([[0.5], [-1.0], [2.0]])
@@ -42,7 +42,7 @@ def test_efron_terms__match_a_hand_worked_tie():
 
 
 @pytest.mark.parametrize(("late", "strata"), [(False, 1), (True, 1), (False, 3), (True, 3)])
-def test_efron_terms__have_the_slope_and_curvature_of_their_value(late, strata):
+def test_cox_terms__have_the_slope_and_curvature_of_their_value(late, strata):
     design, risk = _cohort(late=late, strata=strata)
     b = np.array([0.2, -0.4, 0.1])
     _, slope, information = _terms(b, design, risk)
@@ -58,29 +58,29 @@ def test_efron_terms__have_the_slope_and_curvature_of_their_value(late, strata):
 
 
 @pytest.mark.parametrize(("late", "strata"), [(False, 1), (True, 2)])
-def test_efron_terms__are_the_same_compiled_and_plain(late, strata):
+def test_cox_terms__are_the_same_compiled_and_plain(late, strata):
     design, risk = _cohort(late=late, strata=strata)
     b = np.array([0.2, -0.4, 0.1])
-    for compiled, plain in zip(_terms(b, design, risk), _terms(b, design, risk, efron_terms.python), strict=True):
+    for compiled, plain in zip(_terms(b, design, risk), _terms(b, design, risk, cox_terms.python), strict=True):
         np.testing.assert_allclose(compiled, plain, rtol=1e-12)
 
 
-def test_efron_terms__recount_late_risk_sets_as_if_nobody_entered_late():
+def test_cox_terms__recount_late_risk_sets_as_if_nobody_entered_late():
     design, risk = _cohort()
     recounted = risk._replace(late=True)
     for one, other in zip(_terms(np.ones(3), design, risk), _terms(np.ones(3), design, recounted), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
-def test_efron_terms__refuse_coefficients_out_of_bounds():
+def test_cox_terms__refuse_coefficients_out_of_bounds():
     design, risk = _cohort()
     assert _terms(np.full(3, 1e4), design, risk)[0] == -np.inf
 
 
-@pytest.mark.parametrize("fit", [fit_efron, fit_efron.python], ids=["compiled", "plain"])
-def test_fit_efron__finds_the_maximum_from_anywhere(fit):
+@pytest.mark.parametrize("fit", [fit_cox, fit_cox.python], ids=["compiled", "plain"])
+def test_fit_cox__finds_the_maximum_from_anywhere(fit):
     design, risk = _cohort(patients=80, strata=2)
-    fits = [fit(design, risk, start, 50) for start in (np.zeros(3), np.array([2.0, -2.0, 1.0]))]
+    fits = [fit(design, risk, True, start, 50) for start in (np.zeros(3), np.array([2.0, -2.0, 1.0]))]
     for b, covariance, _, _, status in fits:
         assert status == cox.OK
         np.testing.assert_allclose(b, fits[0][0], rtol=1e-9, atol=1e-12)
@@ -88,14 +88,14 @@ def test_fit_efron__finds_the_maximum_from_anywhere(fit):
         assert np.abs(_terms(b, design, risk)[1]).max() < 1e-9
 
 
-def test_fit_efron__names_what_went_wrong():
+def test_fit_cox__names_what_went_wrong():
     design, risk = _cohort()
     same = np.ascontiguousarray(np.column_stack([design[:, 0], design[:, 0]]))
-    assert fit_efron(same, risk, np.zeros(2), 50)[4] == cox.COLLINEAR
-    assert fit_efron(design, risk, np.zeros(3), 1)[4] == cox.NOT_CONVERGED
+    assert fit_cox(same, risk, True, np.zeros(2), 50)[4] == cox.COLLINEAR
+    assert fit_cox(design, risk, True, np.zeros(3), 1)[4] == cox.NOT_CONVERGED
     order, risk = risk_order(np.arange(1.0, 21), np.ones(20, dtype=bool), np.full(20, -np.inf), np.zeros(20))
     split = standardize((np.arange(20) < 10).astype(float)[:, None])[0][order]
-    assert fit_efron(split, risk, np.zeros(1), 60)[4] == cox.SEPARATED
+    assert fit_cox(split, risk, True, np.zeros(1), 60)[4] == cox.SEPARATED
 
 
 def test_inverse_information__inverts_or_says_no():
@@ -115,8 +115,10 @@ def test_risk_order__marks_runs_and_strata():
         np.array([1.0, 2.0, 2.0, 3.0]), np.array([True, False, True, True]), np.full(4, -np.inf), np.array([1, 0, 0, 0])
     )
     assert order.tolist() == [3, 1, 2, 0]
-    assert risk.starts.tolist() == [0, 1, 3, 4]
+    assert risk.first.tolist() == [0, 1, 1, 2]
+    assert risk.past.tolist() == [2, 2, 2, 3]
     assert risk.opens.tolist() == [True, False, True]
+    assert risk.weight.tolist() == [1, 1, 1, 1]
     assert not risk.late
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chemores_dask.kernels import cox
-from chemores_dask.kernels.cox import fit_efron, risk_order, standardize
+from chemores_dask.kernels.cox import fit_cox, risk_order, standardize
 from chemores_dask.kernels.cox_columns import fit_univariate, scan_efron, univariate_terms
 
 PATIENTS = 50
@@ -26,6 +26,11 @@ def _scan(matrix, order, risk, covariates=None, *, function=scan_efron, steps=50
     return function(np.ascontiguousarray(matrix), order, risk.duration, risk.event, beside, steps)
 
 
+def _starts(risk):
+    fresh = np.r_[True, risk.duration[1:] != risk.duration[:-1]]
+    return np.append(np.flatnonzero(fresh), risk.duration.size)
+
+
 @pytest.mark.parametrize("covariates", [False, True])
 def test_scan_efron__is_the_same_compiled_and_plain(cohort, covariates):
     order, risk, matrix, beside = cohort
@@ -40,19 +45,19 @@ def test_univariate_terms__are_those_of_the_general_kernel(cohort):
     order, risk, matrix, _ = cohort
     x = matrix[0][order]
     slope, information = np.zeros(1), np.zeros((1, 1))
-    value = cox.efron_terms(np.array([0.3]), x[:, None].copy(), risk, slope, information)
+    value = cox.cox_terms(np.array([0.3]), x[:, None].copy(), risk, True, slope, information)
     for function in (univariate_terms, univariate_terms.python):
-        found = function(0.3, x, risk.event, risk.starts)
+        found = function(0.3, x, risk.event, _starts(risk))
         np.testing.assert_allclose(found, (value, slope[0], information[0, 0]), rtol=1e-12)
-        assert function(1e6, x, risk.event, risk.starts)[0] == -np.inf
+        assert function(1e6, x, risk.event, _starts(risk))[0] == -np.inf
 
 
 def test_fit_univariate__equals_the_general_fit(cohort):
     order, risk, matrix, _ = cohort
     x = standardize(matrix[0][order][:, None])[0]
-    general = fit_efron(x, risk, np.zeros(1), 50)
+    general = fit_cox(x, risk, True, np.zeros(1), 50)
     for function in (fit_univariate, fit_univariate.python):
-        b, error, log_likelihood, _, status = function(x[:, 0].copy(), risk.event, risk.starts, 50)
+        b, error, log_likelihood, _, status = function(x[:, 0].copy(), risk.event, _starts(risk), 50)
         assert status == cox.OK
         np.testing.assert_allclose(
             (b, error, log_likelihood), (general[0][0], general[1][0, 0] ** 0.5, general[2]), rtol=1e-10

@@ -25,8 +25,8 @@ from chemores_dask.kernels.cox import (
     RUNAWAY_STEP,
     SEPARATED,
     SPREAD_TOLERANCE,
-    efron_terms,
-    fit_efron,
+    cox_terms,
+    fit_cox,
     inverse_information,
     risk_order,
     standardize,
@@ -233,7 +233,7 @@ def _fit(matrix: Matrix, outcome: Outcome, stratum: Vector, terms: list[str]) ->
     order, risk = risk_order(outcome.duration, outcome.event, outcome.entry, stratum)
     design = np.ascontiguousarray(scaled[order])
     slope, information, inverse = np.zeros(len(terms)), np.zeros((len(terms),) * 2), np.zeros((len(terms),) * 2)
-    null = efron_terms(np.zeros(len(terms)), design, risk, slope, information)
+    null = cox_terms(np.zeros(len(terms)), design, risk, True, slope, information)
     flat = np.diag(information) <= SPREAD_TOLERANCE * outcome.event.sum()
     if flat.any() or not inverse_information(information, inverse):
         found = [term for term, still in zip(terms, flat, strict=True) if still] or terms
@@ -243,11 +243,11 @@ def _fit(matrix: Matrix, outcome: Outcome, stratum: Vector, terms: list[str]) ->
         )
         raise InputError(message)
     score = float(slope @ inverse @ slope)
-    coefficients, covariance, log_likelihood, step, code = fit_efron(design, risk, start, MAX_ITERATIONS)
+    coefficients, covariance, log_likelihood, step, code = fit_cox(design, risk, True, start, MAX_ITERATIONS)
     if code not in (OK, NOT_CONVERGED):
         # Start again from 0, so that the answer does not depend on where another program gave up.
-        coefficients, covariance, log_likelihood, step, code = fit_efron(
-            design, risk, np.zeros(len(terms)), MAX_ITERATIONS
+        coefficients, covariance, log_likelihood, step, code = fit_cox(
+            design, risk, True, np.zeros(len(terms)), MAX_ITERATIONS
         )
     status = np.zeros(len(terms), dtype=np.int64)
     if code == NOT_CONVERGED:

@@ -13,7 +13,7 @@ from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.checks import check_between, check_variables
 from chemores_dask.cohort.outcome import check_expression, check_outcome, design_matrix
 from chemores_dask.errors import InputError, TooFewEventsError
-from chemores_dask.kernels.cox import OK, STATUS_FLAGS, RiskOrder, fit_efron, risk_order, standardize
+from chemores_dask.kernels.cox import OK, STATUS_FLAGS, RiskOrder, fit_cox, risk_order, standardize
 from chemores_dask.kernels.cox_columns import MINIMUM_EVENTS, scan_efron
 from chemores_dask.kernels.multiple_testing import benjamini_hochberg
 from chemores_dask.results_spec import Variable, declare, make_result
@@ -172,7 +172,7 @@ def _in_blocks(patients: xr.Dataset, expression: str) -> xr.Dataset:
 
 
 def _check_covariates(beside: Matrix, risk: RiskOrder, terms: list[str], max_iterations: int) -> None:
-    *_, status = fit_efron(beside, risk, np.zeros(len(terms)), max_iterations)
+    *_, status = fit_cox(beside, risk, True, np.zeros(len(terms)), max_iterations)
     if status != OK:
         message = (
             f"The covariates of cox_scan must give a model of their own. That of {', '.join(terms)} is {STATUS_FLAGS[status]}; look at it "

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from lifelines.statistics import logrank_test
 
-from chemores_dask.cohort.survival.log_rank import RESULT, log_rank
+from chemores_dask.cohort.survival.log_rank import RESULT, RankTestOptions, log_rank
 from chemores_dask.errors import InputError, ParameterError, TooFewEventsError
 from chemores_dask.results_spec import check_result
 
@@ -33,7 +33,7 @@ def test_log_rank__equals_r(reference_folder):
             event=case["event"],
             group=case["group"],
             strata=case["strata"],
-            rho=case["rho"],
+            options=RankTestOptions(weighting="fleming_harrington", rho=case["rho"]),
         )
         check_result(RESULT, result)
         assert result["group"].values.tolist() == case["groups"]
@@ -89,8 +89,6 @@ def test_log_rank__refuses_comparisons_that_do_not_exist():
     apart = _patients(months, died, ["a", "a", "b", "b"], site=["x", "x", "y", "y"])
     with pytest.raises(TooFewEventsError, match=r"patients of two groups are at risk"):
         log_rank(apart, duration="months", event="died", group="arm", strata="site")
-    with pytest.raises(ParameterError, match=r"'rho'"):
-        log_rank(apart, duration="months", event="died", group="arm", rho=-1)
 
 
 def test_log_rank__has_uniform_p_values_when_nothing_differs():

@@ -1,0 +1,261 @@
+"""The commands below ``chemores survival``: signatures and help, and nothing that takes long to import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chemores_dask.cli.many_values import TakingManyValues
+
+Perform = Callable[..., None]
+
+WHAT = "Survival of patients in tables: genome-wide Cox regression, Cox models, Kaplan-Meier curves, risk signatures."
+
+
+class Ties(StrEnum):
+    """How tied deaths share the partial likelihood."""
+
+    efron = "efron"
+    breslow = "breslow"
+
+
+class TimeUnit(StrEnum):
+    """Units of follow-up times."""
+
+    days = "days"
+    weeks = "weeks"
+    months = "months"
+    years = "years"
+
+
+class Confidence(StrEnum):
+    """Scales of the limits of a curve."""
+
+    log = "log"
+    log_log = "log-log"
+    plain = "plain"
+
+
+class TakingManyColumns(TakingManyValues):
+    """A command whose options of columns take several values at once."""
+
+    options_with_values = ("--covariates", "--strata", "--event-value", "--allow-column")
+
+
+Clinical = Annotated[
+    Path,
+    typer.Option(
+        help="Clinical table (CSV, TSV or Parquet; .gz too), one row per patient.", show_default=False, metavar="FILE"
+    ),
+]
+Expression = Annotated[
+    Path,
+    typer.Option(
+        help="Expression (CSV, TSV or Parquet; .gz too): genes x samples or samples x genes, told apart by the clinical identifiers.",
+        show_default=False,
+        metavar="FILE",
+    ),
+]
+MaybeExpression = Annotated[
+    Path | None,
+    typer.Option(help="Expression, as for scan; genes can then be named like columns.", metavar="FILE"),
+]
+Time = Annotated[str, typer.Option(help="Column with the end of follow-up.", show_default=False, metavar="COLUMN")]
+Event = Annotated[
+    str,
+    typer.Option(
+        help="Column that says whether follow-up ended in the event: 0/1, true/false, yes/no, Dead/Alive, 1:DECEASED/0:LIVING, "
+        "Relapse/No relapse, Event/Censored.",
+        show_default=False,
+        metavar="COLUMN",
+    ),
+]
+Out = Annotated[
+    Path, typer.Option(help="Folder for tables, record and report.", show_default=False, metavar="DIR")
+]
+EventValue = Annotated[
+    list[str] | None,
+    typer.Option(help="Entry that is the event, where the column does not say (such as 2 of 1/2); all others are censored.",
+                 metavar="VALUE …"),
+]  # fmt: skip
+Unit = Annotated[
+    TimeUnit | None,
+    typer.Option(help="Unit of the times, unless the name of the column says it. Never guessed, never converted."),
+]
+Sample = Annotated[
+    str | None,
+    typer.Option(help="Column that names the samples; found by its usual names unless given.", metavar="COLUMN"),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(help="Column with the start of follow-up (late entry, or intervals of a patient).", metavar="COLUMN"),
+]
+Strata = Annotated[
+    list[str] | None,
+    typer.Option(help="Columns whose groups have hazards of their own; patients are compared within them.",
+                 metavar="COLUMN …"),
+]  # fmt: skip
+Covariates = Annotated[
+    list[str] | None,
+    typer.Option(help="Columns that stand beside every gene; text becomes an indicator for every level but the first.",
+                 metavar="COLUMN …"),
+]  # fmt: skip
+Weights = Annotated[str | None, typer.Option(help="Column with case weights.", metavar="COLUMN")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(help="Column of what belongs together (a patient, a center): errors are robust.", metavar="COLUMN"),
+]
+Origin = Annotated[
+    str | None,
+    typer.Option(help="Column of dates, or one date (YYYY-MM-DD), from which calendar dates of --time are counted in days.",
+                 metavar="COLUMN|DATE"),
+]  # fmt: skip
+DateFormat = Annotated[
+    str | None,
+    typer.Option(help="How calendar dates are written, such as DD/MM/YYYY, where they can be read in two ways."),
+]
+AllowColumn = Annotated[
+    list[str] | None,
+    typer.Option(help="Column that looks like an identifier of persons, and is none.", metavar="COLUMN …"),
+]
+ChosenTies = Annotated[Ties, typer.Option(help="How tied deaths are treated.")]
+
+
+def survival_app(perform: Perform) -> typer.Typer:
+    """The commands below ``chemores survival``.
+
+    Parameters
+    ----------
+    perform
+        Imports the module of a command and calls it.
+    """
+    app = typer.Typer(no_args_is_help=True, help=WHAT, context_settings={"help_option_names": ["-h", "--help"]})
+    _add_scan(app, perform)
+    _add_model(app, perform)
+    _add_km(app, perform)
+    return app
+
+
+def _add_scan(app: typer.Typer, perform: Perform) -> None:
+    @app.command(cls=TakingManyColumns)
+    def scan(
+        *,
+        expression: Expression,
+        clinical: Clinical,
+        time: Time,
+        event: Event,
+        out: Out,
+        sample: Sample = None,
+        time_unit: Unit = None,
+        event_value: EventValue = None,
+        ties: ChosenTies = Ties.efron,
+        strata: Strata = None,
+        covariates: Covariates = None,
+        start: Start = None,
+        weights: Weights = None,
+        cluster: Cluster = None,
+        origin: Origin = None,
+        date_format: DateFormat = None,
+        allow_column: AllowColumn = None,
+    ) -> None:
+        """Cox regression on every gene in turn: cox_scan.csv and a report.
+
+        With --cluster, standard_error, z and p are robust. The coefficient of a gene that separates the patients is
+        Firth's; its status says so.
+        """
+        perform(
+            "survival_scan",
+            clinical=clinical, expression=expression, out=out, ties=ties.value,
+            columns=_columns(
+                time=time, event=event, event_values=event_value, unit=time_unit, sample=sample, start=start, strata=strata,
+                covariates=covariates, weights=weights, cluster=cluster, origin=origin, date_format=date_format,
+                allowed=allow_column,
+            ),
+        )  # fmt: skip
+
+
+def _add_model(app: typer.Typer, perform: Perform) -> None:
+    @app.command(cls=TakingManyColumns)
+    def model(
+        *,
+        clinical: Clinical,
+        time: Time,
+        event: Event,
+        covariates: Annotated[
+            list[str],
+            typer.Option(help="Columns of the model, or genes with --expression; text becomes an indicator for every level but the "
+                         "first.", show_default=False, metavar="COLUMN …"),
+        ],
+        out: Out,
+        expression: MaybeExpression = None,
+        sample: Sample = None,
+        time_unit: Unit = None,
+        event_value: EventValue = None,
+        ties: ChosenTies = Ties.efron,
+        strata: Strata = None,
+        start: Start = None,
+        weights: Weights = None,
+        cluster: Cluster = None,
+        robust: Annotated[bool, typer.Option("--robust", help="Robust errors, each row by itself.")] = False,
+        origin: Origin = None,
+        date_format: DateFormat = None,
+        allow_column: AllowColumn = None,
+    ) -> None:  # fmt: skip
+        """Cox model of several columns or genes: cox_model.csv and a report.
+
+        Repeated in every row: log_likelihood, p_likelihood_ratio and p_score of the whole model. q is Benjamini-Hochberg
+        over the terms. z, p and limits rest on the robust errors where there are any.
+        """
+        perform(
+            "survival_model",
+            clinical=clinical, expression=expression, out=out, ties=ties.value, robust=robust,
+            columns=_columns(
+                time=time, event=event, event_values=event_value, unit=time_unit, sample=sample, start=start, strata=strata,
+                covariates=covariates, weights=weights, cluster=cluster, origin=origin, date_format=date_format,
+                allowed=allow_column,
+            ),
+        )  # fmt: skip
+
+
+def _add_km(app: typer.Typer, perform: Perform) -> None:
+    @app.command(cls=TakingManyColumns)
+    def km(
+        *,
+        clinical: Clinical,
+        time: Time,
+        event: Event,
+        out: Out,
+        group: Annotated[
+            str | None,
+            typer.Option(help="Column that splits the patients, or a gene with --expression: above its median or not.",
+                         metavar="COLUMN"),
+        ] = None,
+        expression: MaybeExpression = None,
+        sample: Sample = None,
+        time_unit: Unit = None,
+        event_value: EventValue = None,
+        strata: Strata = None,
+        start: Start = None,
+        confidence: Annotated[Confidence, typer.Option(help="Scale of the limits; log is R's.")] = Confidence.log,
+        origin: Origin = None,
+        date_format: DateFormat = None,
+        allow_column: AllowColumn = None,
+    ) -> None:  # fmt: skip
+        """Kaplan-Meier curves and the log-rank test: km_curves.csv, km_summary.csv, log_rank.csv and a report."""
+        perform(
+            "survival_km",
+            clinical=clinical, expression=expression, out=out, confidence=confidence.value,
+            columns=_columns(
+                time=time, event=event, event_values=event_value, unit=time_unit, sample=sample, start=start, strata=strata,
+                group=group, origin=origin, date_format=date_format, allowed=allow_column,
+            ),
+        )  # fmt: skip
+
+
+def _columns(**given: Any) -> dict[str, Any]:
+    """Settings of :class:`~chemores_dask.ingest.follow_up.FollowUpColumns`, as plain values: lists as tuples, without None."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value is not None}

@@ -1,0 +1,481 @@
+"""Elastic-net paths of Cox regression: coordinate descent over falling penalties.
+
+Minimized is ``-(1/n) log-likelihood(b) + penalty * sum of factor_j (mixing |b_j| + (1 - mixing)/2 b_j^2)`` with Breslow's partial likelihood.
+Around the last coefficients the likelihood is a weighted sum of squares with the diagonal of its information, which cyclic descent solves
+over a working set: genes that are not 0, and those that the sequential strong rule lets in. A penalty is done when the gradient of every gene
+agrees with its coefficient.
+
+References
+----------
+Simon N, Friedman J, Hastie T, Tibshirani R (2011). Regularization paths for Cox's proportional hazards model via coordinate descent.
+J Stat Softw 39(5):1-13.
+Tibshirani R et al. (2012). Strong rules for discarding predictors in lasso-type problems. JRSS B 74:245-266.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from chemores_dask.aliases import Matrix, Vector
+from chemores_dask.kernels.jit import jit
+
+PATH_FLAGS = ("ok", "saturated", "enough_genes", "not_converged")
+PATH_OK, SATURATED, ENOUGH_GENES, PATH_NOT_CONVERGED = range(len(PATH_FLAGS))
+
+LARGEST_RATIO = 0.999
+"""Share of the deviance that a path explains at most."""
+
+SMALLEST_GAIN = 1e-5
+"""Relative gain of explained deviance over the last penalties below which a path ends."""
+
+LEAST_PENALTIES = 5
+
+INNER_SHARE = 0.01
+"""The weighted squares are solved to this share of the step that led to them: they are about to change."""
+
+INNER_ROUNDS = 10
+"""And in at most so many rounds: Newton steps do the rest."""
+
+MOST_SOLVED = 1500
+"""Genes that are not 0 for which equations are solved; beyond, descent alone goes on."""
+
+DAMPING = 1e-10
+"""Added to the information, as a share of its mean: collinear genes can be solved, too."""
+
+ROUNDING = 1e-13
+"""Relative rise of the objective that is rounding."""
+
+HALVINGS = 30
+
+
+class PenalizedCox(NamedTuple):
+    """Patients in the order in which risk sets grow (by stratum, and by falling duration), and how genes are penalized.
+
+    Attributes
+    ----------
+    columns
+        Genes by patients.
+    event
+        Whether follow-up ended in the event.
+    starts
+        Where each run of equal durations starts, and the end of the last one.
+    opens
+        For each run, whether it is the first of its stratum.
+    factor
+        Factor of the penalty of each gene: 0 is not penalized, infinite stays out.
+    mixing
+        Share of the absolute values in the penalty (alpha).
+    """
+
+    columns: Matrix
+    event: Vector
+    starts: Vector
+    opens: Vector
+    factor: Vector
+    mixing: float
+
+
+class PathState(NamedTuple):
+    """Where a path stands; its arrays are overwritten as it goes on.
+
+    Attributes
+    ----------
+    b
+        Coefficients.
+    exponents
+        ``x b`` of each patient.
+    residual, weight
+        Slope of the log-likelihood and diagonal of its information for each patient.
+    log_likelihood
+        One number.
+    """
+
+    b: Vector
+    exponents: Vector
+    residual: Vector
+    weight: Vector
+    log_likelihood: Vector
+
+
+@jit
+def _dot(a: Vector, b: Vector) -> float:
+    # Eight sums side by side fill the lanes of the processor, in an order that never changes.
+    n = a.size
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+    whole = n - n % 8
+    for i in range(0, whole, 8):
+        s0 += a[i] * b[i]
+        s1 += a[i + 1] * b[i + 1]
+        s2 += a[i + 2] * b[i + 2]
+        s3 += a[i + 3] * b[i + 3]
+        s4 += a[i + 4] * b[i + 4]
+        s5 += a[i + 5] * b[i + 5]
+        s6 += a[i + 6] * b[i + 6]
+        s7 += a[i + 7] * b[i + 7]
+    for i in range(whole, n):
+        s0 += a[i] * b[i]
+    return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
+
+
+@jit
+def breslow_residuals(
+    exponents: Vector, event: Vector, starts: Vector, opens: Vector, residual: Vector, curvature: Vector
+) -> float:
+    """Log-likelihood of given exponents, with its slope and the diagonal of its information for each patient.
+
+    Parameters
+    ----------
+    exponents
+        ``x b`` of each patient.
+    event, starts, opens
+        As in :class:`PenalizedCox`.
+    residual, curvature
+        Overwritten: the martingale residuals, and what each patient adds to the information.
+
+    Returns
+    -------
+    Breslow's partial log-likelihood.
+    """
+    shift = exponents.max()
+    runs = opens.size
+    at_risk = np.empty(runs)
+    total = log_likelihood = 0.0
+    for k in range(runs):
+        if opens[k]:
+            total = 0.0
+        deaths = 0
+        for i in range(starts[k], starts[k + 1]):
+            total += math.exp(exponents[i] - shift)
+            if event[i]:
+                deaths += 1
+                log_likelihood += exponents[i] - shift
+        at_risk[k] = total
+        if deaths > 0:
+            log_likelihood -= deaths * math.log(total)
+    hazard = squares = 0.0
+    for k in range(runs - 1, -1, -1):
+        deaths = 0
+        for i in range(starts[k], starts[k + 1]):
+            deaths += event[i]
+        if deaths > 0:
+            hazard += deaths / at_risk[k]
+            squares += deaths / at_risk[k] ** 2
+        for i in range(starts[k], starts[k + 1]):
+            r = math.exp(exponents[i] - shift)
+            residual[i] = event[i] - r * hazard
+            curvature[i] = max(r * hazard - r * r * squares, 0.0)
+        if opens[k]:
+            hazard = squares = 0.0
+    return log_likelihood
+
+
+@jit
+def _residuals(cox: PenalizedCox, exponents: Vector, residual: Vector, curvature: Vector) -> float:
+    return breslow_residuals(exponents, cox.event, cox.starts, cox.opens, residual, curvature)
+
+
+@jit
+def _sweep(
+    cox: PenalizedCox, penalty: float, b: Vector, genes: Vector, spread: Vector, residual: Vector, weight: Vector
+) -> float:
+    """One round over some genes; ``residual`` follows. The largest squared step, in the metric of the squares."""
+    n = weight.size
+    largest = 0.0
+    for g in range(genes.size):
+        j = genes[g]
+        if spread[j] <= 0.0:
+            continue
+        x = cox.columns[j]
+        before = b[j]
+        pull = _dot(x, residual) / n + spread[j] * before
+        edge = penalty * cox.mixing * cox.factor[j]
+        if pull > edge:
+            after = (pull - edge) / (spread[j] + penalty * (1 - cox.mixing) * cox.factor[j])
+        elif pull < -edge:
+            after = (pull + edge) / (spread[j] + penalty * (1 - cox.mixing) * cox.factor[j])
+        else:
+            after = 0.0
+        if after != before:
+            step = after - before
+            b[j] = after
+            for i in range(n):
+                residual[i] -= step * weight[i] * x[i]
+            largest = max(largest, spread[j] * step * step)
+    return largest
+
+
+@jit
+def _solve_squares(
+    cox: PenalizedCox,
+    penalty: float,
+    b: Vector,
+    working: Vector,
+    spread: Vector,
+    residual: Vector,
+    weight: Vector,
+    tolerance: float,
+) -> int:
+    """Some rounds of descent, over the working set and over what is not 0 in turn; how many."""
+    change = _sweep(cox, penalty, b, working, spread, residual, weight)
+    goal = max(tolerance, INNER_SHARE * change)
+    rounds = 1
+    while change > goal and rounds < INNER_ROUNDS:
+        change = _sweep(cox, penalty, b, working[b[working] != 0.0], spread, residual, weight)
+        rounds += 1
+    return rounds
+
+
+@jit
+def _penalty_sum(cox: PenalizedCox, penalty: float, b: Vector) -> float:
+    total = 0.0
+    for j in range(b.size):
+        if b[j] != 0.0:
+            total += cox.factor[j] * (cox.mixing * abs(b[j]) + 0.5 * (1 - cox.mixing) * b[j] * b[j])
+    return penalty * total
+
+
+@jit
+def _mean_columns(cox: PenalizedCox, exponents: Vector, support: Vector) -> Matrix:
+    """For each gene and each time with deaths, its mean over the patients at risk, times the root of the deaths."""
+    shift = exponents.max()
+    risk = np.exp(exponents - shift)
+    runs = cox.opens.size
+    deaths, at_risk = np.zeros(runs), np.empty(runs)
+    total = 0.0
+    for k in range(runs):
+        total = 0.0 if cox.opens[k] else total
+        for i in range(cox.starts[k], cox.starts[k + 1]):
+            total += risk[i]
+            deaths[k] += cox.event[i]
+        at_risk[k] = total
+    means = np.zeros((support.size, np.count_nonzero(deaths)))
+    for g in range(support.size):
+        x = cox.columns[support[g]]
+        place = 0
+        for k in range(runs):
+            total = 0.0 if cox.opens[k] else total
+            for i in range(cox.starts[k], cox.starts[k + 1]):
+                total += risk[i] * x[i]
+            if deaths[k] > 0:
+                means[g, place] = total / at_risk[k] * math.sqrt(deaths[k])
+                place += 1
+    return means
+
+
+@jit
+def _newton_direction(
+    cox: PenalizedCox, penalty: float, b: Vector, exponents: Vector, residual: Vector, support: Vector
+) -> Vector:
+    """Where the whole information of the genes that are not 0 leads, their signs held."""
+    n = exponents.size
+    scaled = np.empty((support.size, n))
+    slope = np.empty(support.size)
+    root = np.sqrt(np.maximum(cox.event - residual, 0.0))
+    for g in range(support.size):
+        j = support[g]
+        x = cox.columns[j]
+        for i in range(n):
+            scaled[g, i] = x[i] * root[i]
+        slope[g] = _dot(x, residual) / n
+        slope[g] -= penalty * cox.factor[j] * (cox.mixing * np.sign(b[j]) + (1 - cox.mixing) * b[j])
+    means = _mean_columns(cox, exponents, support)
+    information = (np.dot(scaled, scaled.T) - np.dot(means, means.T)) / n
+    damping = 0.0
+    for g in range(support.size):
+        information[g, g] += penalty * cox.factor[support[g]] * (1 - cox.mixing)
+        damping += DAMPING * information[g, g] / support.size
+    for g in range(support.size):
+        information[g, g] += damping
+    return np.linalg.solve(information, slope)
+
+
+@jit
+def _objective(cox: PenalizedCox, penalty: float, state: PathState) -> float:
+    state.log_likelihood[0] = _residuals(cox, state.exponents, state.residual, state.weight)
+    return -state.log_likelihood[0] / state.exponents.size + _penalty_sum(cox, penalty, state.b)
+
+
+@jit
+def _accept(
+    cox: PenalizedCox, penalty: float, state: PathState, working: Vector, after: Vector, objective: float
+) -> tuple[float, float]:
+    """Move towards ``after`` as far as the objective does not rise; the new objective, and the share of the way."""
+    n = state.exponents.size
+    before = state.b[working].copy()
+    start = state.exponents.copy()
+    step = np.zeros(n)
+    for g in range(working.size):
+        moved = after[g] - before[g]
+        if moved != 0.0:
+            x = cox.columns[working[g]]
+            for i in range(n):
+                step[i] += moved * x[i]
+    share = 1.0
+    for _ in range(HALVINGS):
+        state.b[working] = before + share * (after - before) if share < 1.0 else after
+        state.exponents[:] = start + share * step
+        found = _objective(cox, penalty, state)
+        if found <= objective + ROUNDING * abs(objective):
+            return found, share
+        share /= 2
+    state.b[working] = before
+    state.exponents[:] = start
+    return _objective(cox, penalty, state), 0.0
+
+
+@jit
+def _fit_working(
+    cox: PenalizedCox, penalty: float, state: PathState, working: Vector, tolerance: float, most_rounds: int
+) -> bool:
+    """Minimize over the working set, by descent that finds which genes are 0 and Newton steps for those that are not.
+
+    Returns
+    -------
+    Whether the steps became small.
+    """
+    n = state.exponents.size
+    spread, scaled = np.zeros(state.b.size), np.empty(n)
+    objective = _objective(cox, penalty, state)
+    rounds = 0
+    while rounds < most_rounds:
+        for g in range(working.size):
+            x = cox.columns[working[g]]
+            for i in range(n):
+                scaled[i] = state.weight[i] * x[i]
+            spread[working[g]] = _dot(scaled, x) / n
+        before = state.b[working].copy()
+        scaled[:] = state.residual
+        rounds += _solve_squares(cox, penalty, state.b, working, spread, scaled, state.weight, tolerance)
+        after = state.b[working].copy()
+        largest = np.max(spread[working] * (after - before) ** 2) if working.size else 0.0
+        state.b[working] = before
+        objective, share = _accept(cox, penalty, state, working, after, objective)
+        if largest <= tolerance or share == 0.0:
+            return largest <= tolerance
+        support = np.flatnonzero(state.b)
+        if 0 < support.size <= MOST_SOLVED:
+            step = _newton_direction(cox, penalty, state.b, state.exponents, state.residual, support)
+            target = state.b[support] + step
+            for g in range(support.size):
+                if cox.factor[support[g]] * cox.mixing > 0.0 and target[g] * state.b[support[g]] < 0.0:
+                    target[g] = 0.0
+            objective, share = _accept(cox, penalty, state, support, target, objective)
+    return False
+
+
+@jit
+def gene_slopes(columns: Matrix, residual: Vector) -> Vector:
+    """Slope of the log-likelihood per patient along each gene.
+
+    Parameters
+    ----------
+    columns
+        Genes by patients.
+    residual
+        Martingale residuals.
+
+    Returns
+    -------
+    One per gene.
+    """
+    slopes = np.empty(columns.shape[0])
+    for j in range(columns.shape[0]):
+        slopes[j] = _dot(columns[j], residual) / residual.size
+    return slopes
+
+
+@jit
+def fit_unpenalized(cox: PenalizedCox, tolerance: float, most_rounds: int) -> tuple[PathState, bool]:
+    """Fit what is not penalized, where every path starts.
+
+    Parameters
+    ----------
+    cox
+        Patients and genes.
+    tolerance, most_rounds
+        As in :func:`descend_path`.
+
+    Returns
+    -------
+    The state of the path, and whether it converged.
+    """
+    genes, n = cox.columns.shape
+    state = PathState(np.zeros(genes), np.zeros(n), np.empty(n), np.empty(n), np.zeros(1))
+    converged = _fit_working(cox, 0.0, state, np.flatnonzero(cox.factor == 0.0), tolerance, most_rounds)
+    return state, converged
+
+
+@jit
+def _fit_penalty(
+    cox: PenalizedCox, penalty: float, state: PathState, chosen: Vector, tolerance: float, most_rounds: int
+) -> tuple[Vector, bool]:
+    """Fit one penalty; ``chosen`` grows until the slopes of all other genes allow them to stay 0. Slopes, and whether it converged."""
+    threshold = penalty * cox.mixing * cox.factor
+    while True:
+        converged = _fit_working(cox, penalty, state, np.flatnonzero(chosen), tolerance, most_rounds)
+        slopes = gene_slopes(cox.columns, state.residual)
+        wrong = ~chosen & (np.abs(slopes) > threshold)
+        if not converged or not wrong.any():
+            return slopes, converged
+        chosen |= wrong
+
+
+@jit
+def descend_path(
+    cox: PenalizedCox,
+    penalties: Vector,
+    limits: tuple[float, float],
+    tolerance: float,
+    most_rounds: int,
+    most_genes: int,
+    stop_early: bool,
+) -> tuple[Matrix, Vector, int, int]:
+    """Coefficients along falling penalties, each from those before it.
+
+    Parameters
+    ----------
+    cox
+        Patients and genes.
+    penalties
+        Falling.
+    limits
+        Log-likelihood of no coefficients, and that of a saturated model.
+    tolerance
+        Largest squared step of a coefficient, in the metric of the information per patient, at which a penalty is done.
+    most_rounds
+        Rounds over the working set for one penalty.
+    most_genes
+        The path ends when as many penalized genes have a coefficient.
+    stop_early
+        Whether it also ends where hardly any deviance is left, or gained.
+
+    Returns
+    -------
+    Coefficients (penalties by genes), log-likelihoods, number of penalties fitted, and why it ended.
+    """
+    coefficients = np.zeros((penalties.size, cox.factor.size))
+    log_likelihoods, ratios = np.full(penalties.size, np.nan), np.zeros(penalties.size)
+    state, converged = fit_unpenalized(cox, tolerance, most_rounds)
+    if not converged:
+        return coefficients, log_likelihoods, 0, PATH_NOT_CONVERGED
+    slopes = gene_slopes(cox.columns, state.residual)
+    free, usable = cox.factor == 0.0, np.isfinite(cox.factor)
+    for k in range(penalties.size):
+        bound = cox.mixing * (2 * penalties[k] - penalties[max(k - 1, 0)])
+        chosen = free | (state.b != 0.0) | (usable & (np.abs(slopes) >= cox.factor * bound))
+        slopes, converged = _fit_penalty(cox, penalties[k], state, chosen, tolerance, most_rounds)
+        if not converged:
+            return coefficients, log_likelihoods, k, PATH_NOT_CONVERGED
+        coefficients[k] = state.b
+        log_likelihoods[k] = state.log_likelihood[0]
+        if np.count_nonzero(~free & (state.b != 0.0)) >= most_genes:
+            return coefficients, log_likelihoods, k + 1, ENOUGH_GENES
+        ratios[k] = (log_likelihoods[k] - limits[0]) / (limits[1] - limits[0])
+        if stop_early and k + 1 >= LEAST_PENALTIES:
+            gain = ratios[k] - ratios[k - LEAST_PENALTIES + 1]
+            if gain < SMALLEST_GAIN * ratios[k] or ratios[k] > LARGEST_RATIO:
+                return coefficients, log_likelihoods, k + 1, SATURATED
+    return coefficients, log_likelihoods, penalties.size, PATH_OK
