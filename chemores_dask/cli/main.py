@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from chemores_dask.cli.many_values import TakingManyValues
+from chemores_dask.cli.survival_commands import survival_app
 from chemores_dask.cli.terminal import TellingErrors, say
 
 DEBUG = "--debug"
@@ -319,6 +320,9 @@ def _perform(command: str, *nouns: Path, **options: Any) -> None:
         # Typer would turn it into a silent exit.
         with TellingErrors(debug=False):
             raise
+
+
+app.add_typer(survival_app(_perform), name="survival", rich_help_panel=ANALYSIS)
 
 
 if __name__ == "__main__":

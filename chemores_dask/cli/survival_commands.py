@@ -74,9 +74,7 @@ Event = Annotated[
         metavar="COLUMN",
     ),
 ]
-Out = Annotated[
-    Path, typer.Option(help="Folder for tables, record and report.", show_default=False, metavar="DIR")
-]
+Out = Annotated[Path, typer.Option(help="Folder for tables, record and report.", show_default=False, metavar="DIR")]
 EventValue = Annotated[
     list[str] | None,
     typer.Option(help="Entry that is the event, where the column does not say (such as 2 of 1/2); all others are censored.",
@@ -109,6 +107,11 @@ Cluster = Annotated[
     str | None,
     typer.Option(help="Column of what belongs together (a patient, a center): errors are robust.", metavar="COLUMN"),
 ]
+SampleSuffix = Annotated[
+    str | None,
+    typer.Option(help="Of samples whose name goes on behind the patient's, only those that go on like this are used (01 for primary "
+                 "tumors of TCGA).", metavar="TEXT"),
+]  # fmt: skip
 Origin = Annotated[
     str | None,
     typer.Option(help="Column of dates, or one date (YYYY-MM-DD), from which calendar dates of --time are counted in days.",
@@ -150,6 +153,7 @@ def _add_scan(app: typer.Typer, perform: Perform) -> None:
         event: Event,
         out: Out,
         sample: Sample = None,
+        sample_suffix: SampleSuffix = None,
         time_unit: Unit = None,
         event_value: EventValue = None,
         ties: ChosenTies = Ties.efron,
@@ -171,7 +175,8 @@ def _add_scan(app: typer.Typer, perform: Perform) -> None:
             "survival_scan",
             clinical=clinical, expression=expression, out=out, ties=ties.value,
             columns=_columns(
-                time=time, event=event, event_values=event_value, unit=time_unit, sample=sample, start=start, strata=strata,
+                time=time, event=event, event_values=event_value, unit=time_unit, sample=sample,
+                sample_suffix=sample_suffix, start=start, strata=strata,
                 covariates=covariates, weights=weights, cluster=cluster, origin=origin, date_format=date_format,
                 allowed=allow_column,
             ),
@@ -193,6 +198,7 @@ def _add_model(app: typer.Typer, perform: Perform) -> None:
         out: Out,
         expression: MaybeExpression = None,
         sample: Sample = None,
+        sample_suffix: SampleSuffix = None,
         time_unit: Unit = None,
         event_value: EventValue = None,
         ties: ChosenTies = Ties.efron,
@@ -214,7 +220,8 @@ def _add_model(app: typer.Typer, perform: Perform) -> None:
             "survival_model",
             clinical=clinical, expression=expression, out=out, ties=ties.value, robust=robust,
             columns=_columns(
-                time=time, event=event, event_values=event_value, unit=time_unit, sample=sample, start=start, strata=strata,
+                time=time, event=event, event_values=event_value, unit=time_unit, sample=sample,
+                sample_suffix=sample_suffix, start=start, strata=strata,
                 covariates=covariates, weights=weights, cluster=cluster, origin=origin, date_format=date_format,
                 allowed=allow_column,
             ),
@@ -236,6 +243,7 @@ def _add_km(app: typer.Typer, perform: Perform) -> None:
         ] = None,
         expression: MaybeExpression = None,
         sample: Sample = None,
+        sample_suffix: SampleSuffix = None,
         time_unit: Unit = None,
         event_value: EventValue = None,
         strata: Strata = None,
@@ -250,7 +258,8 @@ def _add_km(app: typer.Typer, perform: Perform) -> None:
             "survival_km",
             clinical=clinical, expression=expression, out=out, confidence=confidence.value,
             columns=_columns(
-                time=time, event=event, event_values=event_value, unit=time_unit, sample=sample, start=start, strata=strata,
+                time=time, event=event, event_values=event_value, unit=time_unit, sample=sample,
+                sample_suffix=sample_suffix, start=start, strata=strata,
                 group=group, origin=origin, date_format=date_format, allowed=allow_column,
             ),
         )  # fmt: skip
@@ -258,4 +267,6 @@ def _add_km(app: typer.Typer, perform: Perform) -> None:
 
 def _columns(**given: Any) -> dict[str, Any]:
     """Settings of :class:`~chemores_dask.ingest.follow_up.FollowUpColumns`, as plain values: lists as tuples, without None."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value is not None}
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value is not None
+    }

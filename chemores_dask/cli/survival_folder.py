@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -69,7 +68,10 @@ def check_folder(out: Path) -> bool:
     if not record.exists():
         return False
     if not _pipeline_of(record).startswith(OWN):
-        message = f"Results of a survival command replace those of another one only. {out} holds another run; choose another folder (--out)."
+        message = (
+            f"Results of a survival command replace those of another one only. {out} holds another run; choose another folder "
+            "(--out)."
+        )
         raise InputError(message)
     return True
 
@@ -87,10 +89,11 @@ def _move_in(place: Path, out: Path, *, ours: bool) -> None:
     foreign = [] if ours else [str(path) for path in written if (out / path).exists()]
     if foreign:
         message = (
-            f"Files that a survival command did not write are not replaced. {out} has {listed(foreign)}; choose another folder (--out)."
+            f"Files that a survival command did not write are not replaced. {out} has {listed(foreign)}; choose another "
+            "folder (--out)."
         )
         raise InputError(message)
     (out / RECORD).unlink(missing_ok=True)
     for path in sorted(written, key=lambda path: path == Path(RECORD)):
         (out / path).parent.mkdir(parents=True, exist_ok=True)
-        os.replace(place / path, out / path)
+        (place / path).replace(out / path)

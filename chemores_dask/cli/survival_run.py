@@ -87,7 +87,9 @@ class SurvivalRun:
         with log.listening(), warning_as(name):
             result = analysis().compute()
         seconds = time.perf_counter() - begun
-        result.attrs["time_unit"] = self.read.unit
+        for variable in result.variables.values():
+            if variable.attrs.get("units") == "time" and self.read.unit:
+                variable.attrs["units"] = self.read.unit
         self._keep(name, result, warnings=log.of(name), bill=Bill(seconds=seconds))
         for warning in log.of(name):
             complain(f"Warning: {warning.split(': ', maxsplit=1)[-1]}")
@@ -103,7 +105,7 @@ class SurvivalRun:
                 "flow_remaining": np.array([step.remaining for step in flow]),
             },
             analysis="read_tables",
-            parameters={"events": self.read.coding, "unit": self.read.unit, "expression": self.read.orientation},
+            parameters={"events": self.read.coding, "unit": self.read.unit, "expression": self.read.matching},
             coordinates={"exclusion": [step.reason for step in flow]},
         )
         self._keep(COHORT, result)
@@ -119,7 +121,9 @@ class SurvivalRun:
         self.steps.append(step)
         self.results[name] = result
 
-    def finish(self, out: Path, *, tables: Mapping[str, pd.DataFrame], sections: tuple[Section, ...], description: str) -> None:
+    def finish(
+        self, out: Path, *, tables: Mapping[str, pd.DataFrame], sections: tuple[Section, ...], description: str
+    ) -> None:
         """Write tables, results, record and report, all at once, and say where."""
         seconds = time.perf_counter() - self.clock
         record = RunRecord(
@@ -158,10 +162,15 @@ class SurvivalRun:
             f"Follow-up is read from {columns.time}; nobody named its unit, so none is stated"
         )  # fmt: skip
         entry = f", from {columns.start} on" if columns.start else ""
-        text = f"{times}{entry}. The event is read from {columns.event}: {self.read.coding}. Whoever lacks what the analysis needs is left out, as R does."
-        if self.read.orientation:
-            text += f" The expression table was written as {self.read.orientation}."
-        table = {"step": COHORT, "caption": "From the rows of the clinical table to the patients of the analysis.", "rows": 100}
+        text = f"{times}{entry}. The event is read from {columns.event}: {self.read.coding}."
+        text += " Whoever lacks what the analysis needs is left out, as R does."
+        if self.read.matching:
+            text += f" {self.read.matching}"
+        table = {
+            "step": COHORT,
+            "caption": "From the rows of the clinical table to the patients of the analysis.",
+            "rows": 100,
+        }
         return Section(title="Who is in it", text=text, tables=(table,))
 
 
@@ -205,13 +214,17 @@ def _say_who(run: SurvivalRun) -> None:
     sizes = run.patients.sizes
     genes = f", {sizes['gene']:,} genes" if "gene" in sizes else ""
     say(f"{sizes['patient']:,} patients, {run.events:,} events{genes}")
+    if run.read.matching:
+        say(run.read.matching)
     for step in run.read.flow[1:]:
         say(f"Left out: {step.left_out:,} ({step.reason})")
     say(f"Events in {run.read.columns.event}: {run.read.coding}")
     if run.read.unit:
         say(f"Times in {run.read.columns.time}: {run.read.unit}")
     else:
-        complain(f"Note: nothing says the unit of {run.read.columns.time}, so results state none (--time-unit days|weeks|months|years).")
+        complain(
+            f"Note: nothing says the unit of {run.read.columns.time}, so results state none (--time-unit days|weeks|months|years)."
+        )
 
 
 def flag_words(values: xr.DataArray) -> list[str]:

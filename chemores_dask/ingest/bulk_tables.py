@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from chemores_dask.checks import listed
 from chemores_dask.errors import FormatError, InputError
 from chemores_dask.ingest.gene_dictionary import unique_names, without_version
 from chemores_dask.ingest.parquet_tables import is_parquet, read_parquet
+from chemores_dask.ingest.patient_identifiers import IdentifierMatches, candidate_patients, match_identifiers
 from chemores_dask.ingest.source import looks_like_ensembl, reading
 from chemores_dask.ingest.table_text import detect_delimiter, first_lines, open_bytes
 
@@ -44,14 +44,19 @@ class BulkTable:
         Ensembl identifier of each gene without version; empty where the table does not tell.
     orientation
         How the table was written: ``"genes x patients"`` or ``"patients x genes"``.
+    matches
+        Which sample is which patient's, and how that was found.
     """
 
     expression: pd.DataFrame
     gene_id: np.ndarray
     orientation: str
+    matches: IdentifierMatches
 
 
-def read_bulk_table(path: str | Path, *, patients: Sequence[str], without: Sequence[str] = ()) -> BulkTable:
+def read_bulk_table(
+    path: str | Path, *, patients: Sequence[str], without: Sequence[str] = (), suffix: str | None = None
+) -> BulkTable:
     """Read bulk expression.
 
     Parameters
@@ -59,11 +64,12 @@ def read_bulk_table(path: str | Path, *, patients: Sequence[str], without: Seque
     path
         TSV, CSV or GCT, plain or gzipped, or Parquet; read into memory whole.
     patients
-        Identifiers of the clinical table. A sample belongs to a patient if their names are equal, or equal after R's
-        changes of punctuation, or if the sample's name goes on behind the patient's (``TARGET-10-PARASZ-09A`` of
-        ``TARGET-10-PARASZ``).
+        Identifiers of the clinical table. Which sample belongs to which patient says
+        :func:`~chemores_dask.ingest.patient_identifiers.match_identifiers`.
     without
         Columns that are no genes, of a table that holds clinical columns, too; so is then every column that does not hold numbers.
+    suffix
+        Of samples whose name goes on behind the patient's, only those that go on like this are used (``"01"`` for primary tumors of TCGA).
 
     Returns
     -------
@@ -80,9 +86,9 @@ def read_bulk_table(path: str | Path, *, patients: Sequence[str], without: Seque
     with reading(path):
         table = _read_frame(path)
     table.columns = [str(name) for name in table.columns]
-    in_header = match_patients(table.columns, patients)
+    in_header = candidate_patients(table.columns, patients)
     in_rows = {
-        name: match_patients(table[name].astype(str), patients)
+        name: candidate_patients(list(dict.fromkeys(table[name].astype(str))), patients)
         for name in table.columns[:3]
         if table[name].dtype == object or pd.api.types.is_integer_dtype(table[name])
     }
@@ -97,11 +103,25 @@ def read_bulk_table(path: str | Path, *, patients: Sequence[str], without: Seque
         )
         raise InputError(message)
     if best is None or len(in_header) >= len(in_rows[best]):
-        return _genes_in_rows(table, in_header, patients, path)
+        return _genes_in_rows(table, _matches(table.columns, patients, suffix, path), patients, path)
     if without:
         texts = [name for name in table.columns if name != best and not pd.api.types.is_numeric_dtype(table[name])]
         table = table.drop(columns=[name for name in {*without, *texts} & set(table.columns) if name != best])
-    return _patients_in_rows(table, best, in_rows[best], patients, path)
+    return _patients_in_rows(table, best, _matches(table[best].astype(str), patients, suffix, path), patients, path)
+
+
+def _matches(names: Sequence[str], patients: Sequence[str], suffix: str | None, path: Path) -> IdentifierMatches:
+    wanted = candidate_patients(list(dict.fromkeys(names)), patients)
+    # Rows of nobody may have the same name.
+    counted = [
+        *(name for name in names if name in wanted),
+        *dict.fromkeys(name for name in names if name not in wanted),
+    ]
+    try:
+        return match_identifiers(counted, patients, suffix=suffix)
+    except InputError as error:
+        error.add_note(f"The samples are those of {path}.")
+        raise
 
 
 def _read_frame(path: Path) -> pd.DataFrame:
@@ -114,49 +134,8 @@ def _read_frame(path: Path) -> pd.DataFrame:
         return pd.read_csv(file, sep=delimiter, skiprows=skipped, index_col=False, low_memory=False)
 
 
-def match_patients(names: Sequence[str], patients: Sequence[str]) -> dict[str, str]:
-    """Find the patient of each sample name.
-
-    Parameters
-    ----------
-    names
-        Names of samples.
-    patients
-        Identifiers of patients.
-
-    Returns
-    -------
-    Patients by sample name, for the names that belong to one.
-
-    Examples
-    --------
-    >>> match_patients(["TARGET.10.PARASZ.09A", "gene"], ["TARGET-10-PARASZ"])
-    {'TARGET.10.PARASZ.09A': 'TARGET-10-PARASZ'}
-    """
-    exact = set(patients)
-    plain = {_plain(patient): patient for patient in patients}
-    found = {}
-    for name in names:
-        if name in exact:
-            found[name] = name
-            continue
-        parts = _plain(name).split("-")
-        prefix = next(
-            ("-".join(parts[:size]) for size in range(len(parts), 0, -1) if "-".join(parts[:size]) in plain), None
-        )
-        if prefix is not None:
-            found[name] = plain[prefix]
-    return found
-
-
-def _plain(name: str) -> str:
-    # R turns punctuation into dots, and puts an X before a leading digit.
-    return re.sub(r"[._ ]", "-", re.sub(r"^X(?=\d)", "", str(name)))
-
-
-def _genes_in_rows(table: pd.DataFrame, matched: Mapping[str, str], patients: Sequence[str], path: Path) -> BulkTable:
-    _check_single(list(matched.values()), path)
-    annotation = table.drop(columns=list(matched))
+def _genes_in_rows(table: pd.DataFrame, matches: IdentifierMatches, patients: Sequence[str], path: Path) -> BulkTable:
+    annotation = table.drop(columns=[*matches.patient, *matches.unused])
     texts = {
         name.lower(): annotation[name].astype(str)
         for name in reversed(list(annotation.columns))
@@ -177,21 +156,22 @@ def _genes_in_rows(table: pd.DataFrame, matched: Mapping[str, str], patients: Se
     if symbols is None and identifiers is None:
         only = next(iter(texts.values()))
         symbols, identifiers = (None, only) if looks_like_ensembl(only) else (only, None)
-    values = table[list(matched)].rename(columns=dict(matched)).T
-    return _finished(values, symbols, identifiers, patients=patients, path=path, orientation="genes x patients")
+    values = table[list(matches.patient)].rename(columns=dict(matches.patient)).T
+    numbers, gene_id = _finished(values, symbols, identifiers, patients=patients, path=path)
+    return BulkTable(numbers, gene_id, "genes x patients", matches)
 
 
 def _patients_in_rows(
-    table: pd.DataFrame, column: str, matched: Mapping[str, str], patients: Sequence[str], path: Path
+    table: pd.DataFrame, column: str, matches: IdentifierMatches, patients: Sequence[str], path: Path
 ) -> BulkTable:
     names = table[column].astype(str)
-    rows = table[names.isin(list(matched))]
-    owners = names[rows.index].map(matched)
-    _check_single(list(owners), path)
+    rows = table[names.isin(list(matches.patient))]
+    owners = names[rows.index].map(matches.patient)
     values = rows.drop(columns=column).set_axis(pd.Index(owners), axis=0)
     genes = pd.Series(values.columns, dtype=object)
     symbols, identifiers = (None, genes) if looks_like_ensembl(genes) else (genes, None)
-    return _finished(values, symbols, identifiers, patients=patients, path=path, orientation="patients x genes")
+    numbers, gene_id = _finished(values, symbols, identifiers, patients=patients, path=path)
+    return BulkTable(numbers, gene_id, "patients x genes", matches)
 
 
 def _finished(
@@ -201,13 +181,12 @@ def _finished(
     *,
     patients: Sequence[str],
     path: Path,
-    orientation: str,
-) -> BulkTable:
+) -> tuple[pd.DataFrame, np.ndarray]:
     stripped = None if identifiers is None else without_version(identifiers)
     labels = symbols if symbols is not None else stripped
     if stripped is not None and symbols is not None:
         labels = symbols.where((symbols != "") & (symbols != "nan"), stripped)
-    values = values.loc[[patient for patient in patients if patient in set(values.index)]]
+    values = values.loc[pd.Index(patients, dtype=object).intersection(values.index, sort=False)]
     values.columns = pd.Index(unique_names(list(labels)), dtype=object)
     numbers = values.apply(pd.to_numeric, errors="coerce").astype(np.float64)
     wrong = (numbers.isna() & values.notna()) | np.isinf(numbers)
@@ -220,15 +199,4 @@ def _finished(
         )
         raise InputError(message)
     gene_id = np.full(values.shape[1], "", dtype=object) if stripped is None else stripped.to_numpy(dtype=object)
-    return BulkTable(numbers, gene_id, orientation)
-
-
-def _check_single(owners: Sequence[str], path: Path) -> None:
-    counts = pd.Series(list(owners), dtype=object).value_counts()
-    several = sorted(counts.index[counts > 1])
-    if several:
-        message = (
-            f"Every patient must have one sample in {path}. More than one: {listed(several)}; keep one sample each "
-            "(for example the one at diagnosis)."
-        )
-        raise InputError(message)
+    return numbers, gene_id

@@ -29,7 +29,7 @@ MONTH_NAMES = {
 
 PARTS = {
     "YYYY": r"(?P<year>\d{4})",
-    "MON": r"(?P<name>[A-Za-zä]{3,9})\.?",
+    "MON": r"(?P<name>[A-Za-zä]{3,9})",
     "MM": r"(?P<month>\d{1,2})",
     "DD": r"(?P<day>\d{1,2})",
 }
@@ -175,7 +175,7 @@ def _pattern(date_format: str) -> str:
         raise ParameterError(message)
     compact = date_format == "YYYYMMDD"
     exact = {"MM": r"(?P<month>\d{2})", "DD": r"(?P<day>\d{2})"} if compact else {}
-    blank = r"[ -]?" if "MON" in date_format else None
+    blank = r"[ .-]{0,2}" if "MON" in date_format else None
     return "".join(
         (PARTS | exact)[piece] if place % 2 else (blank if blank and piece == " " else re.escape(piece))
         for place, piece in enumerate(pieces)

@@ -86,6 +86,11 @@ def read_clinical_table(path: str | Path, *, columns: ClinicalColumns | None = N
     path = Path(path)
     meaning = columns or ClinicalColumns()
     table = read_clinical_texts(path, patient=meaning.patient)
+    try:
+        check_privacy(table, allow=meaning.allow)
+    except InputError as error:
+        error.add_note(f"The table is {path}.")
+        raise
     named = (*meaning.durations, *(meaning.events or ()), *meaning.required)
     check_columns(table, named, what=str(path), caller="read_clinical_table")
     patient = _patient_column(table, meaning.patient, path)

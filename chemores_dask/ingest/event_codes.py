@@ -27,7 +27,9 @@ VOCABULARIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 CENSORED = ("censored", "censor")
 CODED = re.compile(r"^([01])\s*:\s*(.+)$")
-KNOWN = "0/1, true/false, yes/no, Dead/Alive, Deceased/Living, 1:DECEASED/0:LIVING, Relapse/No relapse or Event/Censored"
+KNOWN = (
+    "0/1, true/false, yes/no, Dead/Alive, Deceased/Living, 1:DECEASED/0:LIVING, Relapse/No relapse or Event/Censored"
+)
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,13 @@ def read_events(values: pd.Series, *, name: str, where: str, event_values: Seque
     '2 is an event (2), 1 is not (1)'
     """
     texts = values.map(_plain)
-    if event_values:
-        happened = _named(texts, event_values, name=name, where=where)
-    else:
-        happened = _understood(texts, name=name, where=where)
-    return ReadEvents(happened.astype(bool), _coding(values, happened))
+    understood = (
+        _named(texts, event_values, name=name, where=where)
+        if event_values
+        else _understood(texts, name=name, where=where)
+    )
+    happened = understood.astype(bool)
+    return ReadEvents(happened, _coding(values, happened))
 
 
 def _plain(text: str) -> str:

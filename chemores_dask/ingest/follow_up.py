@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import xarray as xr
 from chemores_dask.checks import listed
 from chemores_dask.errors import InputError, MissingVariableError
 from chemores_dask.ingest.bulk_tables import BulkTable, read_bulk_table
+from chemores_dask.ingest.calendar_dates import days_from_origin
 from chemores_dask.ingest.clinical_tables import (
     PATIENT_NAMES,
     RESERVED,
@@ -49,7 +50,12 @@ class FollowUpColumns:
     covariates
         Columns, or genes of the expression table.
     strata, group, weights, cluster
-        Further columns of the analysis. Rows of one ``cluster`` may belong to one patient.
+        Further columns of the analysis; the group may be a gene: then patients are above its median or not. Rows of one ``cluster``
+        may belong to one patient.
+    sample_suffix
+        Of samples whose name goes on behind the patient's, only those that go on like this are used.
+    origin, date_format
+        Column of dates, or one date, from which calendar dates of ``time`` and ``start`` are counted in days; and how they are written.
     allowed
         Columns that look as if they told who the patients are, and do not.
     """
@@ -65,6 +71,9 @@ class FollowUpColumns:
     group: str | None = None
     weights: str | None = None
     cluster: str | None = None
+    sample_suffix: str | None = None
+    origin: str | None = None
+    date_format: str | None = None
     allowed: tuple[str, ...] = ()
 
     @property
@@ -107,8 +116,8 @@ class FollowUp:
         How events were understood.
     flow
         From the rows of the table to these patients.
-    orientation
-        How the expression was written; empty without.
+    matching
+        How samples of the expression were found, and how it was written; empty without.
     """
 
     patients: xr.Dataset
@@ -116,7 +125,7 @@ class FollowUp:
     unit: str
     coding: str
     flow: tuple[FlowStep, ...]
-    orientation: str = ""
+    matching: str = ""
 
 
 @dataclass
@@ -165,6 +174,8 @@ def read_follow_up(clinical: Path, *, columns: FollowUpColumns, expression: Path
     """
     where = clinical.name
     table = read_clinical_texts(clinical, patient=columns.sample)
+    columns = replace(columns, covariates=_apart(columns.covariates, table), strata=_apart(columns.strata, table))
+    table, columns = _without_dates(table, columns, where)
     check_privacy(table, allow=columns.allowed)
     _check_present(table, columns.clinical, where)
     in_table = [name for name in columns.covariates if name in table.columns]
@@ -208,8 +219,28 @@ def _joined(rows: _Rows, bulk: BulkTable | None, columns: FollowUpColumns, in_ta
         unit=time_unit(columns.time, named=columns.unit),
         coding=events.coding,
         flow=tuple(rows.flow),
-        orientation="" if bulk is None else bulk.orientation,
+        matching=""
+        if bulk is None
+        else f"The expression table is written as {bulk.orientation}: {bulk.matches.summary()}",
     )
+
+
+def _apart(names: Sequence[str], table: pd.DataFrame) -> tuple[str, ...]:
+    """Take ``age,stage`` apart, unless that is the name of a column."""
+    apart = [[name] if name in table.columns else [part.strip() for part in name.split(",")] for name in names]
+    return tuple(dict.fromkeys(part for parts in apart for part in parts if part))
+
+
+def _without_dates(table: pd.DataFrame, columns: FollowUpColumns, where: str) -> tuple[pd.DataFrame, FollowUpColumns]:
+    if columns.origin is None:
+        return table, columns
+    dates = [name for name in (columns.time, columns.start) if name is not None]
+    _check_present(table, dates, where)
+    days = days_from_origin(table, columns=dates, origin=columns.origin, date_format=columns.date_format)
+    named = {name: f"{name}_days" for name in dates}
+    for name in named.values():
+        days[name] = days[name].map(lambda value: "" if np.isnan(value) else f"{value:g}")
+    return days, replace(columns, time=named[columns.time], start=columns.start and named[columns.start], unit="days")
 
 
 def _check_present(table: pd.DataFrame, names: Iterable[str], where: str) -> None:
@@ -229,9 +260,7 @@ def _check_present(table: pd.DataFrame, names: Iterable[str], where: str) -> Non
     raise MissingVariableError(message)
 
 
-def _sample_column(
-    table: pd.DataFrame, columns: FollowUpColumns, expression: Path | None, where: str
-) -> str | None:
+def _sample_column(table: pd.DataFrame, columns: FollowUpColumns, expression: Path | None, where: str) -> str | None:
     if columns.sample is not None:
         return columns.sample
     lower = {str(name).lower(): str(name) for name in reversed(list(table.columns))}
@@ -281,10 +310,15 @@ def _read_expression(
     owners = rows.table.index if sample is None else pd.Index(rows.table[sample], dtype=object)
     wanted = list(dict.fromkeys(owners))
     same = expression.exists() and clinical.exists() and expression.samefile(clinical)
-    bulk = read_bulk_table(expression, patients=wanted, without=(*columns.clinical, *columns.covariates) if same else ())
+    bulk = read_bulk_table(
+        expression,
+        patients=wanted,
+        without=(*columns.clinical, *columns.covariates) if same else (),
+        suffix=columns.sample_suffix,
+    )
     absent = pd.Series(~owners.isin(bulk.expression.index), index=rows.table.index)
     rows.leave_out(absent, f"not in {expression.name}")
-    return BulkTable(bulk.expression.loc[owners[~absent.to_numpy()]], bulk.gene_id, bulk.orientation)
+    return replace(bulk, expression=bulk.expression.loc[owners[~absent.to_numpy()]])
 
 
 def _numbers(values: pd.Series, name: str, where: str) -> np.ndarray:

@@ -107,7 +107,7 @@ def match_identifiers(
         if repeated:
             message = f"{what} must have names of their own. More than once: {listed(repeated)}; keep one each."
             raise InputError(message)
-    candidates = _candidates(samples, patients)
+    candidates = candidate_patients(samples, patients)
     ambiguous = {sample: found for sample, (found, _) in candidates.items() if len(found) > 1}
     if ambiguous:
         pairs = listed(f"{sample} ({' or '.join(found)})" for sample, found in ambiguous.items())
@@ -116,7 +116,7 @@ def match_identifiers(
     patient = {sample: found[0] for sample, (found, _) in candidates.items()}
     manner = {sample: manner for sample, (_, manner) in candidates.items()}
     unused = {
-        sample: f"its name goes on with {manner[sample].removeprefix('suffix ')}, not with {suffix}"
+        sample: f"its name goes on with {manner[sample].removeprefix('suffix ')}, not with {suffix.strip('-._')}"
         for sample in patient
         if suffix is not None and manner[sample].startswith("suffix ") and not _goes_on(manner[sample], suffix)
     }
@@ -132,7 +132,7 @@ def match_identifiers(
     )
 
 
-def _candidates(samples: Sequence[str], patients: Sequence[str]) -> dict[str, tuple[list[str], str]]:
+def candidate_patients(samples: Sequence[str], patients: Sequence[str]) -> dict[str, tuple[list[str], str]]:
     """The patients that a sample could belong to, and in what manner, for samples that have any."""
     exact = set(patients)
     alike: dict[str, list[str]] = {}

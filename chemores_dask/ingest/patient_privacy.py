@@ -40,7 +40,7 @@ NAMES_OF_COLUMNS = {
     ),
     "e-mail addresses": (r"\be ?mails?\b|\bmail\b",),
     "telephone numbers": (
-        r"\b(tele|cell|mobile|home|work)? ?phones?\b|\btel\b|\bfax|telefon|\bhandy|\bmobile\b|\bmobil(nummer|telefon)|rufnummer",
+        r"\b(tele|cell|mobile|home|work)? ?phones?\b|\btel\b|\bfax\b|\bfaxn|telefon|\bhandy|\bmobile\b|\bmobil(nummer|telefon)|rufnummer",
     ),
 }
 """Patterns for the name of a column, its words in small letters with single blanks between them."""

@@ -42,7 +42,9 @@ SPREAD_TOLERANCE = 1e-12
 
 
 class RiskOrder(NamedTuple):
-    """Patients of one or more strata in the order in which risk sets grow: by stratum, and within it by falling duration.
+    """Patients of one or more strata in the order in which risk sets grow.
+
+    By stratum, within it by falling duration, and where durations are equal those with the event last.
 
     Attributes
     ----------
@@ -87,7 +89,7 @@ def risk_order(
     -------
     Positions of the patients in the new order, and their outcome in that order.
     """
-    order = np.lexsort((-duration, stratum))
+    order = np.lexsort((event, -duration, stratum))
     time, layer, died = duration[order], stratum[order], np.asarray(event, dtype=np.bool_)[order]
     entered = np.asarray(entry, dtype=float)[order]
     first, past = np.zeros(order.size, dtype=np.int64), np.zeros(order.size, dtype=np.int64)

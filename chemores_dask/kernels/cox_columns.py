@@ -1,220 +1,315 @@
-"""One Cox model per gene, with Efron's treatment of ties. The formulas are in :mod:`chemores_dask.kernels.cox`."""
+"""One Cox model per gene: estimates, three tests, robust errors, interaction with a treatment, Firth's estimate where a gene separates.
+
+The formulas are in :mod:`chemores_dask.kernels.cox`.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
 from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.kernels.cox import (
     CONSTANT,
-    FLAT_CHANGE,
     INFINITE,
-    LARGEST_EXPONENT,
-    NEWTON_DECREMENT,
-    NOT_CONVERGED,
     OK,
-    RUNAWAY_STEP,
     SEPARATED,
     SPREAD_TOLERANCE,
     TOO_FEW_EVENTS,
     RiskOrder,
-    fit_cox,
+    climb,
+    cox_terms,
 )
+from chemores_dask.kernels.cox_firth import fit_firth_first
+from chemores_dask.kernels.cox_one_gene import Moments, count_deaths, fit_univariate, list_moments
+from chemores_dask.kernels.cox_robust import robust_covariance
 from chemores_dask.kernels.jit import jit
 
-MINIMUM_EVENTS = 2
 LARGEST_VALUE = 1e100
 """Values beyond this, and genes that nowhere reach its inverse, are not fitted: squares would overflow, or vanish."""
 
-Fit: TypeAlias = tuple[Vector, Matrix, float, Vector, int]
-"""What ``fit_cox`` returns."""
+ESTIMATES = (
+    "coefficient",
+    "error",
+    "robust_error",
+    "log_likelihood",
+    "without",
+    "score",
+    "firth_coefficient",
+    "firth_error",
+    "firth_ratio",
+    "interaction",
+    "interaction_error",
+    "interaction_robust_error",
+    "main",
+    "interaction_firth_coefficient",
+    "interaction_firth_error",
+    "interaction_firth_ratio",
+)
+"""What is found for a gene: ``without`` is the log-likelihood of the covariates alone, ``main`` that without the interaction."""
+
+(
+    _COEFFICIENT,
+    _ERROR,
+    _ROBUST,
+    _LOG_LIKELIHOOD,
+    _WITHOUT,
+    _SCORE,
+    _FIRTH,
+    _FIRTH_ERROR,
+    _FIRTH_RATIO,
+    _INTERACTION,
+    _INTERACTION_ERROR,
+    _INTERACTION_ROBUST,
+    _MAIN,
+    _INTERACTION_FIRTH,
+    _INTERACTION_FIRTH_ERROR,
+    _INTERACTION_FIRTH_RATIO,
+) = range(len(ESTIMATES))
 
 
-@jit
-def univariate_terms(b: float, x: Vector, event: Vector, starts: Vector) -> tuple[float, float, float]:
-    """Log-likelihood, its slope and the information at ``b``, for one covariate, one stratum and no late entry."""
-    s0 = s1 = s2 = 0.0
-    log_likelihood = slope = information = 0.0
-    for k in range(starts.size - 1):
-        d = 0
-        d0 = d1 = d2 = 0.0
-        for i in range(starts[k], starts[k + 1]):
-            exponent = b * x[i]
-            if abs(exponent) > LARGEST_EXPONENT:
-                return -np.inf, 0.0, 0.0
-            r = math.exp(exponent)
-            s0 += r
-            s1 += r * x[i]
-            s2 += r * x[i] * x[i]
-            if event[i]:
-                d += 1
-                d0 += r
-                d1 += r * x[i]
-                d2 += r * x[i] * x[i]
-                log_likelihood += exponent
-                slope += x[i]
-        for earlier in range(d):
-            share = earlier / d
-            a = s0 - share * d0
-            mean = (s1 - share * d1) / a
-            log_likelihood -= math.log(a)
-            slope -= mean
-            information += (s2 - share * d2) / a - mean * mean
-    return log_likelihood, slope, information
+class GeneModel(NamedTuple):
+    """The model that every gene is put into.
 
-
-@jit
-def fit_univariate(
-    x: Vector, event: Vector, starts: Vector, max_iterations: int
-) -> tuple[float, float, float, float, int]:
-    """Newton's method for one covariate with mean 0 and variance 1.
-
-    Returns
-    -------
-    Coefficient, its standard error, log-likelihood there and at 0, status.
+    Attributes
+    ----------
+    order
+        Positions of the patients in the order of ``risk``.
+    risk
+        Outcome and weights.
+    covariates
+        Patients in that order by covariates, of mean 0 and variance 1; no column where there are none. With an interaction, the
+        treatment is the last of them.
+    zero
+        With an interaction, one number: the value 0 of the treatment, standardized as that column is. Empty without one.
+    unit
+        With an interaction, one number: how far the standardized treatment rises when the treatment rises by 1.
+    cluster
+        Number of each patient's cluster in that order; empty for errors of the model only.
+    efron
+        Whether ties are treated as Efron does; as Breslow does otherwise.
+    max_iterations
+        Most steps of Newton's method.
     """
-    log_likelihood, slope, information = univariate_terms(0.0, x, event, starts)
-    null = log_likelihood
-    if not information > SPREAD_TOLERANCE * event.sum():
-        return np.nan, np.nan, null, null, CONSTANT
-    b = 0.0
-    for _ in range(max_iterations):
-        step = slope / information if information > 0 else np.inf
-        largest = RUNAWAY_STEP * max(1.0, abs(b))
-        if slope * step < NEWTON_DECREMENT:
-            status = OK if abs(step) < largest else SEPARATED
-            return b + step, 1 / math.sqrt(information), log_likelihood, null, status
-        before = log_likelihood
-        slack = 1e-13 * abs(before)
-        log_likelihood, slope, information = univariate_terms(b + step, x, event, starts)
-        halvings = 0
-        while not log_likelihood >= before - slack and halvings < max_iterations:
-            step /= 2
-            halvings += 1
-            log_likelihood, slope, information = univariate_terms(b + step, x, event, starts)
-        b += step
-        flat = log_likelihood - before <= FLAT_CHANGE * abs(before)
-        if flat and not abs(slope) < RUNAWAY_STEP * max(1.0, abs(b)) * information:
-            return b, np.nan, log_likelihood, null, SEPARATED
-    return b, np.nan, log_likelihood, null, NOT_CONVERGED
+
+    order: Vector
+    risk: RiskOrder
+    covariates: Matrix
+    zero: Vector
+    unit: Vector
+    cluster: Vector
+    efron: bool
+    max_iterations: int
 
 
 @jit
-def _known_patients(row: Vector, order: Vector, duration: Vector) -> tuple[Vector, Vector]:
-    # Positions in falling duration of the patients whose value is known, and where their runs of equal durations start.
-    kept = np.empty(order.size, dtype=np.int64)
-    starts = np.empty(order.size + 1, dtype=np.int64)
-    n = runs = 0
-    for i in range(order.size):
-        if math.isnan(row[order[i]]):
-            continue
-        if n == 0 or duration[i] != duration[kept[n - 1]]:
-            starts[runs] = n
-            runs += 1
-        kept[n] = i
-        n += 1
-    starts[runs] = n
-    return kept[:n], starts[: runs + 1]
+def _with_weight(risk: RiskOrder, weight: Vector) -> RiskOrder:
+    return RiskOrder(risk.event, risk.duration, risk.entry, weight, risk.first, risk.past, risk.opens, risk.late)
 
 
 @jit
-def _fit_gene(
-    x: Vector, risk: RiskOrder, covariates: Matrix, without: Fit, max_iterations: int
-) -> tuple[float, float, float, float, int]:
-    # One standardized gene beside covariates: coefficient, error, log-likelihood with and without the gene, status. ``without`` is the fit
-    # of the covariates alone.
-    q = covariates.shape[1]
-    design = np.empty((x.size, q + 1))
-    design[:, :q] = covariates
-    design[:, q] = x
-    start = np.zeros(q + 1)
-    if without[4] == OK:
-        start[:q] = without[0]
-    b, covariance, log_likelihood, _, status = fit_cox(design, risk, True, start, max_iterations)
+def _standardize_known(x: Vector, weight: Vector) -> tuple[float, float]:
+    # To mean 0 and variance 1 over those whose weight is not 0; the others become 0. Returns the largest value and the spread before.
+    known, total, largest = 0, 0.0, 0.0
+    for i in range(x.size):
+        if weight[i] > 0:
+            known += 1
+            total += x[i]
+            largest = max(largest, abs(x[i]))
+    center, square = total / known, 0.0
+    for i in range(x.size):
+        x[i] = x[i] - center if weight[i] > 0 else 0.0
+        square += x[i] * x[i]
+    spread = math.sqrt(square / known)
+    if spread > SPREAD_TOLERANCE * largest:
+        x /= spread
+        return largest, spread
+    return largest, 0.0
+
+
+@jit
+def _contrasts(model: GeneModel, spread: float, product_spread: float) -> Matrix:
+    # What one unit of the gene (where the treatment is 0), and one of gene times treatment, are in the coefficients that were fitted.
+    p = model.covariates.shape[1] + 1 + model.zero.size
+    contrasts = np.zeros((1 + model.zero.size, p))
+    if model.zero.size == 0:
+        contrasts[0, p - 1] = 1 / spread
+    else:
+        contrasts[0, p - 2] = 1 / spread
+        contrasts[0, p - 1] = model.zero[0] / (spread * product_spread)
+        contrasts[1, p - 1] = model.unit[0] / (spread * product_spread)
+    return contrasts
+
+
+@jit
+def _value_and_error(contrast: Vector, b: Vector, covariance: Matrix) -> tuple[float, float]:
+    value = variance = 0.0
+    for j in range(b.size):
+        value += contrast[j] * b[j]
+        for c in range(b.size):
+            variance += contrast[j] * covariance[j, c] * contrast[c]
+    return value, math.sqrt(variance)
+
+
+@jit
+def _keep_fit(
+    b: Vector, covariance: Matrix, design: Matrix, risk: RiskOrder, model: GeneModel, contrasts: Matrix, found: Vector
+) -> None:
+    found[_COEFFICIENT], found[_ERROR] = _value_and_error(contrasts[0], b, covariance)
+    if model.zero.size:
+        found[_INTERACTION], found[_INTERACTION_ERROR] = _value_and_error(contrasts[1], b, covariance)
+    if model.cluster.size:
+        robust = robust_covariance(b, design, risk, model.efron, covariance, model.cluster)
+        found[_ROBUST] = _value_and_error(contrasts[0], b, robust)[1]
+        if model.zero.size:
+            found[_INTERACTION_ROBUST] = _value_and_error(contrasts[1], b, robust)[1]
+
+
+@jit
+def _keep_firth(design: Matrix, risk: RiskOrder, model: GeneModel, contrasts: Matrix, found: Vector) -> None:
+    p, q = design.shape[1], model.covariates.shape[1]
+    start = np.zeros(p)
+    b, covariance, most, _, status = fit_firth_first(design, risk, model.efron, start, model.max_iterations, p)
     if status != OK:
-        return np.nan, np.nan, log_likelihood, without[2], status
-    return float(b[q]), math.sqrt(covariance[q, q]), log_likelihood, without[2], status
+        return
+    found[_FIRTH], found[_FIRTH_ERROR] = _value_and_error(contrasts[0], b, covariance)
+    _, _, less, _, status = fit_firth_first(design, risk, model.efron, start, model.max_iterations, q)
+    if status == OK:
+        found[_FIRTH_RATIO] = 2 * (most - less)
+    if model.zero.size:
+        found[_INTERACTION_FIRTH], found[_INTERACTION_FIRTH_ERROR] = _value_and_error(contrasts[1], b, covariance)
+        _, _, less, _, status = fit_firth_first(design, risk, model.efron, start, model.max_iterations, p - 1)
+        if status == OK:
+            found[_INTERACTION_FIRTH_RATIO] = 2 * (most - less)
 
 
 @jit
-def _one_stratum(event: Vector, starts: Vector, duration: Vector) -> RiskOrder:
-    n = event.size
-    first = np.zeros(n, dtype=np.int64)
-    moments = 0
-    for k in range(starts.size - 1):
-        first[starts[k] : starts[k + 1]] = moments
-        if event[starts[k] : starts[k + 1]].any():
-            moments += 1
-    opens = np.arange(moments) == 0
-    late = False
-    entry = np.full(n, -np.inf)
-    return RiskOrder(event, duration, entry, np.ones(n), first, np.full(n, moments), opens, late)
+def _fit_alone(x: Vector, spread: float, risk: RiskOrder, moments: Moments, model: GeneModel, found: Vector) -> int:
+    # Neither covariates nor late entry.
+    b, error, found[_LOG_LIKELIHOOD], found[_WITHOUT], found[_SCORE], status = fit_univariate(
+        x, risk.event, risk.weight, moments, model.efron, model.max_iterations
+    )
+    if status == OK and model.cluster.size == 0:
+        found[_COEFFICIENT], found[_ERROR] = b / spread, error / spread
+    elif status == OK:
+        _keep_fit(
+            np.full(1, b), np.full((1, 1), error**2), x.reshape(-1, 1), risk, model, np.full((1, 1), 1 / spread), found
+        )
+    elif status == SEPARATED:
+        _keep_firth(x.reshape(-1, 1), risk, model, np.full((1, 1), 1 / spread), found)
+    return status
 
 
 @jit
-def scan_efron(
-    matrix: Matrix, order: Vector, duration: Vector, event: Vector, covariates: Matrix, max_iterations: int
-) -> tuple[Vector, Vector, Vector, Vector, Vector, Vector, Vector]:
+def _varies_at_risk(x: Vector, risk: RiskOrder, model: GeneModel) -> bool:
+    # Whether the gene varies between patients who are at risk together.
+    information = np.zeros((1, 1))
+    cox_terms(np.zeros(1), x.reshape(-1, 1), risk, model.efron, np.zeros(1), information)
+    return bool(information[0, 0] > SPREAD_TOLERANCE * count_deaths(risk, risk.weight)[1].sum())
+
+
+@jit
+def _fit_beside(
+    x: Vector, spread: float, risk: RiskOrder, model: GeneModel, alone: tuple[Vector, float, int], found: Vector
+) -> int:
+    # Beside covariates or with late entry; ``alone`` are coefficients, log-likelihood and status of the covariates alone.
+    if not _varies_at_risk(x, risk, model):
+        return CONSTANT
+    q = model.covariates.shape[1]
+    p = q + 1 + model.zero.size
+    design = np.empty((x.size, p))
+    design[:, :q] = model.covariates
+    design[:, q] = x
+    start = np.zeros(p)
+    if alone[2] == OK:
+        start[:q] = alone[0]
+    product_spread = 1.0
+    if model.zero.size:
+        main = climb(np.ascontiguousarray(design[:, : q + 1]), risk, model.efron, start[: q + 1], model.max_iterations)
+        found[_MAIN] = main[2]
+        product = x * model.covariates[:, q - 1]
+        product_spread = _standardize_known(product, risk.weight)[1]
+        if product_spread == 0:
+            return CONSTANT
+        design[:, p - 1] = product
+    b, covariance, found[_LOG_LIKELIHOOD], _, status, score = climb(
+        design, risk, model.efron, start, model.max_iterations
+    )
+    found[_WITHOUT] = alone[1]
+    if alone[2] == OK:
+        found[_SCORE] = score
+    contrasts = _contrasts(model, spread, product_spread)
+    if status == OK:
+        _keep_fit(b, covariance, design, risk, model, contrasts, found)
+    elif status == SEPARATED:
+        _keep_firth(design, risk, model, contrasts, found)
+    return status
+
+
+@jit
+def _fit_covariates(risk: RiskOrder, model: GeneModel) -> tuple[Vector, float, int]:
+    q = model.covariates.shape[1]
+    b, _, log_likelihood, _, status, _ = climb(
+        model.covariates, risk, model.efron, np.zeros(q), model.max_iterations
+    )
+    return b, log_likelihood, status
+
+
+@jit
+def scan_genes(matrix: Matrix, model: GeneModel) -> tuple[Matrix, Vector, Matrix]:
     """Fit one Cox model per gene.
 
     Parameters
     ----------
     matrix
         Genes by patients. A patient whose value is not a number is left out of that gene's model.
-    order
-        Patients by falling duration.
-    duration, event, covariates
-        In that order; covariates (patients by covariates, or no column) with mean 0 and variance 1.
-    max_iterations
-        Of Newton's method.
+    model
+        What stands beside each gene.
 
     Returns
     -------
-    Per gene: coefficient, standard error, log-likelihood with the gene and without it, status, patients, events.
+    Rows of :data:`ESTIMATES` by gene, status by gene, and patients and events by gene.
     """
-    genes = matrix.shape[0]
-    estimates = np.full((4, genes), np.nan)
-    status = np.zeros(genes, dtype=np.int64)
-    counts = np.zeros((2, genes), dtype=np.int64)
-    q = covariates.shape[1]
-    everyone = _known_patients(np.zeros(order.size), order, duration)[1]
-    whole = fit_cox(covariates, _one_stratum(event, everyone, duration), True, np.zeros(q), max_iterations)
+    genes, patients, risk = matrix.shape[0], model.order.size, model.risk
+    q = model.covariates.shape[1]
+    estimates = np.full((genes, len(ESTIMATES)), np.nan)
+    status, counts = np.zeros(genes, dtype=np.int64), np.zeros((2, genes), dtype=np.int64)
+    single = q == 0 and not risk.late
+    moments = list_moments(risk)
+    everyone = _fit_covariates(risk, model)
+    x, weight = np.empty(patients), np.empty(patients)
     for g in range(genes):
-        known, starts = _known_patients(matrix[g], order, duration)
-        x = matrix[g][order[known]]
-        died = event[known]
-        counts[0, g] = known.size
-        counts[1, g] = died.sum()
-        if counts[1, g] < MINIMUM_EVENTS:
+        known = events = 0
+        infinite = False
+        for i in range(patients):
+            x[i] = matrix[g, model.order[i]]
+            weight[i] = 0.0 if math.isnan(x[i]) else risk.weight[i]
+            known += weight[i] > 0
+            events += weight[i] > 0 and risk.event[i]
+            infinite = infinite or abs(x[i]) > LARGEST_VALUE
+        counts[0, g], counts[1, g] = known, events
+        if events < 2 + q + model.zero.size:
             status[g] = TOO_FEW_EVENTS
             continue
-        largest = np.abs(x).max()
-        if not largest <= LARGEST_VALUE:
+        if infinite:
             status[g] = INFINITE
             continue
-        center = x.mean()
-        spread = math.sqrt(((x - center) ** 2).mean())
-        if largest * LARGEST_VALUE < 1.0 or spread <= SPREAD_TOLERANCE * largest:
+        largest, spread = _standardize_known(x, weight)
+        if largest * LARGEST_VALUE < 1.0 or spread == 0:
             status[g] = CONSTANT
             continue
-        x = (x - center) / spread
-        if q == 0:
-            fitted = fit_univariate(x, died, starts, max_iterations)
-        elif not univariate_terms(0.0, x, died, starts)[2] > SPREAD_TOLERANCE * died.sum():
-            status[g] = CONSTANT
-            continue
+        whole = known == patients
+        own = risk if whole else _with_weight(risk, weight.copy())
+        if single:
+            if not whole:
+                deaths, total = count_deaths(own, weight)
+                shown = Moments(moments.begin, moments.end, moments.deaths, deaths, total, moments.opens)
+            else:
+                shown = moments
+            status[g] = _fit_alone(x, spread, own, shown, model, estimates[g])
         else:
-            risk = _one_stratum(died, starts, duration[known])
-            beside = covariates[known]
-            without = whole if known.size == order.size else fit_cox(beside, risk, True, np.zeros(q), max_iterations)
-            fitted = _fit_gene(x, risk, beside, without, max_iterations)
-        status[g] = fitted[4]
-        if fitted[4] == OK:
-            estimates[0, g] = fitted[0] / spread
-            estimates[1, g] = fitted[1] / spread
-        estimates[2, g] = fitted[2]
-        estimates[3, g] = fitted[3]
-    return estimates[0], estimates[1], estimates[2], estimates[3], status, counts[0], counts[1]
+            alone = everyone if whole else _fit_covariates(own, model)
+            status[g] = _fit_beside(x, spread, own, model, alone, estimates[g])
+    return estimates, status, counts

@@ -50,6 +50,9 @@ ROUNDING = 1e-13
 
 HALVINGS = 30
 
+LARGEST_RANGE = 500.0
+"""Exponents that lie farther apart are out of bounds, and the step is halved."""
+
 
 class PenalizedCox(NamedTuple):
     """Patients in the order in which risk sets grow (by stratum, and by falling duration), and how genes are penalized.
@@ -76,6 +79,29 @@ class PenalizedCox(NamedTuple):
     opens: Vector
     factor: Vector
     mixing: float
+
+
+def order_of_risk(duration: Vector, stratum: Vector) -> tuple[Vector, Vector, Vector]:
+    """Order patients by stratum, and by falling duration within it.
+
+    Parameters
+    ----------
+    duration
+        End of follow-up.
+    stratum
+        Number of each patient's stratum.
+
+    Returns
+    -------
+    Positions of the patients in the new order; ``starts`` and ``opens`` as in :class:`PenalizedCox`.
+    """
+    order = np.lexsort((-duration, stratum))
+    time, layer = duration[order], stratum[order]
+    fresh = np.ones(order.size, dtype=np.bool_)
+    fresh[1:] = layer[1:] != layer[:-1]
+    run = fresh.copy()
+    run[1:] |= time[1:] != time[:-1]
+    return order, np.append(np.flatnonzero(run), order.size), fresh[run]
 
 
 class PathState(NamedTuple):
@@ -137,9 +163,11 @@ def breslow_residuals(
 
     Returns
     -------
-    Breslow's partial log-likelihood.
+    Breslow's partial log-likelihood; minus infinity where exponents are out of bounds.
     """
     shift = exponents.max()
+    if not shift - exponents.min() < LARGEST_RANGE:
+        return -np.inf
     runs = opens.size
     at_risk = np.empty(runs)
     total = log_likelihood = 0.0

@@ -22,6 +22,10 @@ from chemores_dask.kernels.jit import jit
 STARTS = ((-0.4, -4.0), (-2.0, -2.5), (0.5, -6.0))
 """Log sigma and logit rho from which the search sets out."""
 
+LEAST_SPREAD = -2.0
+LEAST_CORRELATION, LARGEST_CORRELATION = -4.0, -3.0
+"""Log sigma and logit rho from which tables are searched: near a bound of either the slope vanishes, and a search that starts there stays."""
+
 FREE = np.ones(PARAMETERS, dtype=np.bool_)
 WITHOUT_EFFECT = np.arange(PARAMETERS) != EFFECT
 
@@ -119,7 +123,7 @@ def draw_ratios(
     total
         Patients by stages.
     null
-        Parameters that they were drawn with: the search starts there.
+        Parameters that they were drawn with: the search starts near them, but away from the bounds of both spreads.
     bounds
         As for :func:`~chemores_dask.kernels.beta_binomial.climb`.
     nodes, log_weights
@@ -137,9 +141,11 @@ def draw_ratios(
         if found.sum() == 0 or found.sum() == total.sum():
             continue
         theta = null.copy()
-        theta[3] = max(theta[3], -5.0)
+        theta[2] = max(theta[2], LEAST_SPREAD)
+        theta[3] = min(max(theta[3], LEAST_CORRELATION), LARGEST_CORRELATION)
         low = climb(theta, without, bounds, found, total, nodes, log_weights)
-        theta[3] = max(theta[3], -7.0)
+        theta[2] = max(theta[2], LEAST_SPREAD)
+        theta[3] = min(max(theta[3], LEAST_CORRELATION), LARGEST_CORRELATION)
         high = climb(theta, free, bounds, found, total, nodes, log_weights)
         ratios[draw] = max(2 * (high - low), 0.0)
     return ratios

@@ -58,6 +58,34 @@ def risk_table(entry: Vector, duration: Vector, event: Vector, times: Vector) ->
     return at_risk, events, censored
 
 
+def weighted_table(
+    entry: Vector, duration: Vector, event: Vector, weight: Vector, times: Vector
+) -> tuple[Vector, Vector]:
+    """Add up the weights of those who are at risk and of those who have the event at each time.
+
+    Parameters
+    ----------
+    entry, duration, event, weight
+        One entry per patient, in any order.
+    times
+        Rising times without repeats that include every duration.
+
+    Returns
+    -------
+    Two arrays over ``times``. Where all who are at risk have the event, both are the same to the last digit.
+    """
+    place = np.searchsorted(times, duration)
+    first = np.searchsorted(times, entry, side="right")
+    events = np.bincount(place[event], weight[event], minlength=times.size)
+    others = np.bincount(place[~event], weight[~event], minlength=times.size)
+    coming = np.bincount(first, weight, minlength=times.size + 1)[1:]
+    # From the end, so that nothing is left over where nobody is left.
+    left = np.cumsum((events + others - coming)[::-1])[::-1] - events
+    entered = np.bincount(first, minlength=times.size + 1).cumsum()[:-1]
+    gone = np.bincount(place, minlength=times.size).cumsum()
+    return np.where((entered == gone) & (others == 0), 0.0, left) + events, events
+
+
 @jit
 def product_limit(at_risk: Vector, events: Vector) -> tuple[Vector, Vector]:
     """Multiply the shares that survive each time, and add up Greenwood's terms.

@@ -100,19 +100,20 @@ def check_sections(sections: Sequence[Section], *, analyses: Mapping[str, str]) 
 
 def _parts(record: RunRecord, results: Mapping[str, xr.Dataset]) -> list[Part]:
     pictures = _Pictures(results)
-    parts = [
-        (TITLE, _audit(record, pictures)),
-        ("What was done", _summary(record, results)),
-        ("Claims", _claims(record.claims, pictures, claims_sentence(record))),
-    ]
+    parts = [("What was done", _summary(record, results))]
+    if record.store:
+        claims = ("Claims", _claims(record.claims, pictures, claims_sentence(record)))
+        parts = [(TITLE, _audit(record, pictures)), *parts, claims]
     for section in record.sections:
         try:
             parts.append((section.title, _section(section, pictures)))
         except InputError as error:
             error.add_note(f"In the section {section.title!r} of the report.")
             raise
-    parts += [("Methods", methods(record)), ("What it cost", bill_table(record)), ("Provenance", provenance(record))]
-    return parts
+    parts.append(("Methods", methods(record)))
+    if record.store:
+        parts.append(("What it cost", bill_table(record)))
+    return [*parts, ("Provenance", provenance(record))]
 
 
 class _Pictures:
@@ -224,14 +225,18 @@ def _page(record: RunRecord, parts: Sequence[Part]) -> str:
 
 def _header(record: RunRecord) -> Markup:
     holding = sum(claim.holds for claim in record.claims)
+    claims = f"{holding} of {len(record.claims)}" if record.claims else "none made"
     facts = {
         "Cells": count_text(record.cells),
         "Genes": count_text(record.genes),
         "Samples": count_text(record.samples),
         "Patients": count_text(record.patients),
-        "Claims that hold": f"{holding} of {len(record.claims)}" if record.claims else "none made",
+        "Claims that hold": claims,
         "Time": seconds_text(record.bill.seconds),
     }
+    if not record.store:
+        shown = ("Patients", "Genes", "Time") if record.genes else ("Patients", "Time")
+        facts = {name: facts[name] for name in shown}
     pairs = [element("div", [element("dt", name), element("dd", value)]) for name, value in facts.items()]
     lead = element("p", " ".join(record.description.split()), attributes={"class": "lead"})
     kind = element("p", f"Report of {time_text(record.finished)}", attributes={"class": "kind"})
@@ -242,9 +247,8 @@ def _header(record: RunRecord) -> Markup:
 
 def _footer(record: RunRecord) -> Markup:
     version = record.versions.get("chemores_dask", "")
-    return element(
-        "footer", f"Made by chemores_dask {version} from the pipeline {record.pipeline}, seed {record.seed}."
-    )
+    made = f"from the pipeline {record.pipeline}, seed {record.seed}" if record.store else f"by chemores {record.pipeline}"
+    return element("footer", f"Made by chemores_dask {version} {made}.")
 
 
 def _write_at_once(page: str, path: Path) -> Path:

@@ -15,6 +15,7 @@ DESCRIPTIVE = (
 )
 
 ANALYSES = {
+    "read_tables": "read the tables, and counted whoever lacks what the analysis needs",
     "quality": "summed the counts, detected genes and mitochondrial share of each cell, and marked the cells within limits",
     "variable_genes": "chose the genes that vary more between cells than their mean explains",
     "pca": "found the principal components of log-normalized expression",
@@ -83,6 +84,9 @@ DESCRIPTIVE_TESTS = (
 """The same for a run with P values of cells."""
 
 
+PATIENTS_ONLY = "Patients are the replicates of every P value, and their number stands beside it."
+"""The same for a run of tables."""
+
 TESTS_OF_CELLS = ("markers", "pooled_composition")
 
 
@@ -98,6 +102,8 @@ def descriptive_sentences(record: RunRecord) -> str:
     -------
     Sentences.
     """
+    if not record.store:
+        return PATIENTS_ONLY
     return DESCRIPTIVE_TESTS if any(step.analysis in TESTS_OF_CELLS for step in record.steps) else DESCRIPTIVE
 
 
@@ -113,6 +119,9 @@ def sizes_sentence(record: RunRecord) -> str:
     -------
     One sentence.
     """
+    if not record.store:
+        genes = f", measured for {count_text(record.genes)} genes" if record.genes else ""
+        return f"The tables hold {count_text(record.patients)} patients with all that the analysis needs{genes}."
     return (
         f"The store holds {count_text(record.cells)} cells of {count_text(record.samples)} samples from "
         f"{count_text(record.patients)} patients, measured for {count_text(record.genes)} genes."

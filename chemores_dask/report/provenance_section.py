@@ -13,6 +13,7 @@ from chemores_dask.report.tables import table_element
 from chemores_dask.workflow.record import Bill, RunRecord, StepRecord
 
 LONGEST_VALUE = 700
+UNUSED_BY_TABLES = ("Memory budget", "Seed")
 
 
 def methods(record: RunRecord) -> Markup:
@@ -27,10 +28,11 @@ def methods(record: RunRecord) -> Markup:
     -------
     HTML.
     """
-    seed = f"The seed of the run is {record.seed}; the same seed gives the same bits, for any number of workers."
-    return joined(
-        [element("p", descriptive_sentences(record)), element("p", seed), *(_step(step) for step in record.steps)]
-    )
+    said = [element("p", descriptive_sentences(record))]
+    if record.store:
+        seed = f"The seed of the run is {record.seed}; the same seed gives the same bits, for any number of workers."
+        said.append(element("p", seed))
+    return joined([*said, *(_step(step) for step in record.steps)])
 
 
 def provenance(record: RunRecord) -> Markup:
@@ -46,14 +48,15 @@ def provenance(record: RunRecord) -> Markup:
     HTML.
     """
     facts = {
-        "Pipeline": record.pipeline,
-        "Store": record.store,
+        **({"Pipeline": record.pipeline, "Store": record.store} if record.store else {"Command": f"chemores {record.pipeline}"}),
         "Started": time_text(record.started),
         "Finished": time_text(record.finished),
         "Computed on": record.host,
         "Memory budget": "none" if record.memory_budget_bytes is None else bytes_text(record.memory_budget_bytes),
         "Seed": record.seed,
     }
+    if not record.store:
+        facts = {name: fact for name, fact in facts.items() if name not in UNUSED_BY_TABLES}
     inputs = [[name, element("code", checksum)] for name, checksum in record.inputs.items()]
     versions = [[name, version] for name, version in record.versions.items()]
     return joined(

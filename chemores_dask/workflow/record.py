@@ -240,7 +240,7 @@ class RunRecord:
     pipeline, title, description
         Name of the pipeline, and how it introduces itself.
     store
-        Path of the store as given.
+        Path of the store as given; empty for a command that reads tables.
     seed
         Seed of the run.
     started, finished

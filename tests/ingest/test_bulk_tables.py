@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from chemores_dask.errors import InputError
-from chemores_dask.ingest.bulk_tables import match_patients, read_bulk_table
+from chemores_dask.ingest.bulk_tables import read_bulk_table
 
 PATIENTS = ["TARGET-10-A", "TARGET-10-B", "TARGET-10-C"]
 
@@ -46,12 +46,6 @@ def test_read_bulk_table__reads_identifiers_and_gct(tmp_path: Path) -> None:
     bulk = read_bulk_table(tmp_path / "a.gct", patients=PATIENTS)
     assert bulk.expression.columns.tolist() == ["CD44", "KLF2"]
     assert bulk.gene_id.tolist() == ["ENSG00000000001", "ENSG00000000002"]
-
-
-def test_match_patients__follows_longer_names_and_changes_of_r() -> None:
-    names = ["TARGET-10-A-09A-01R", "TARGET.10.B.09A", "TARGET-10-AB", "gene"]
-    assert match_patients(names, PATIENTS) == {"TARGET-10-A-09A-01R": "TARGET-10-A", "TARGET.10.B.09A": "TARGET-10-B"}
-    assert match_patients(["X12"], ["12"]) == {"X12": "12"}
 
 
 def test_read_bulk_table__equals_a_real_table(reference_folder: Path) -> None:

@@ -12,6 +12,7 @@ from chemores_dask.errors import InputError
 from chemores_dask.ingest.bulk_tables import BulkTable
 from chemores_dask.ingest.clinical_tables import ClinicalColumns
 from chemores_dask.ingest.patient_cohort import ingest_patients, patients_dataset
+from chemores_dask.ingest.patient_identifiers import match_identifiers
 from chemores_dask.store.patients import open_patients
 
 
@@ -42,7 +43,12 @@ def test_ingest_patients__works_without_expression(tmp_path: Path) -> None:
 
 
 def test_patients_dataset__refuses_tables_without_common_patients() -> None:
-    bulk = BulkTable(pd.DataFrame([[1.0]], index=["p9"], columns=["A"]), np.array([""]), "genes x patients")
+    bulk = BulkTable(
+        pd.DataFrame([[1.0]], index=["p9"], columns=["A"]),
+        np.array([""]),
+        "genes x patients",
+        match_identifiers([], []),
+    )
     with pytest.raises(InputError, match="None is"):
         patients_dataset(pd.DataFrame({"age": [1.0]}, index=["p1"]), bulk)
 

@@ -141,7 +141,7 @@ def test_check_privacy__takes_published_tables(reference_folder: Path) -> None:
         if "clin" in path.name or "debian" in folder
     }
     dates = {name: columns for name, columns in found.items() if columns}
-    assert set(dates) == {"jasa.csv", "udca.csv"}
+    assert set(dates) == {"cgd.csv", "jasa.csv", "udca.csv"}
     assert dates["jasa.csv"] == {
         "birth.dt": "dates of birth", "accept.dt": "dates", "tx.date": "dates", "fu.date": "dates",
     }  # fmt: skip

@@ -43,6 +43,7 @@ def minimized(found, total, *, effect):
     return -best
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(("found", "total"), [(FOUND, TOTAL), (RARE, UNEQUAL)])
 def test_fit_pairs__finds_the_maxima_that_scipy_finds(found, total):
     fit = fit_pairs(found, total)
@@ -79,6 +80,7 @@ def test_effect_limits__are_where_the_test_turns():
     assert wide[1] > upper
 
 
+@pytest.mark.compiled
 def test_null_draws__have_the_moments_of_the_model():
     null = np.array([-2.0, 0.0, np.log(0.5), -3.0])
     tables = null_draws(null, TOTAL, draws=4000, generator=np.random.default_rng(1))
@@ -90,25 +92,31 @@ def test_null_draws__have_the_moments_of_the_model():
     variance = means.var() + (means * (1 - means)).mean() * (rho + (1 - rho) / TOTAL)
     np.testing.assert_allclose(shares.mean(axis=0), means.mean(), atol=0.006)
     np.testing.assert_allclose(shares.var(axis=0), variance, rtol=0.15)
-
-
-def test_draw_ratios__equal_full_fits():
-    fit = fit_pairs(RARE, UNEQUAL)
-    tables = null_draws(fit.null, UNEQUAL, draws=12, generator=np.random.default_rng(3))
+@pytest.mark.parametrize(
+    ("null", "total"),
+    [
+        (fit_pairs(RARE, UNEQUAL).null, UNEQUAL),
+        # Patients alike, where the slope of log sigma vanishes, and cells alike, where that of rho does.
+        (np.array([-2.0, 0.0, -6.0, -3.0]), np.full((8, 2), 300.0)),
+        (np.array([-3.0, 0.0, -1.5, -13.0]), np.full((6, 2), 200.0)),
+    ],
+    ids=["neither", "cells", "patients"],
+)
+def test_draw_ratios__equal_full_fits(null, total):
+    tables = null_draws(null, total, draws=40, generator=np.random.default_rng(5))
     tables[0] = 0
-    ratios = draw_ratios(tables, UNEQUAL, fit.null, bounds_of(UNEQUAL), NODES, LOG_WEIGHTS)
+    ratios = draw_ratios(tables, total, null, bounds_of(total), NODES, LOG_WEIGHTS)
     assert np.isnan(ratios[0])
-    expected = [fit_pairs(table, UNEQUAL).ratio for table in tables[1:]]
+    expected = [fit_pairs(table, total).ratio for table in tables[1:]]
     np.testing.assert_allclose(ratios[1:], expected, atol=0.02)
 
 
+@pytest.mark.compiled
 def test_draw_ratios__are_the_same_compiled_and_plain():
     fit = fit_pairs(RARE, UNEQUAL)
     tables = null_draws(fit.null, UNEQUAL, draws=2, generator=np.random.default_rng(3))
     arguments = (tables, UNEQUAL, fit.null, bounds_of(UNEQUAL), NODES, LOG_WEIGHTS)
     np.testing.assert_allclose(draw_ratios.python(*arguments), draw_ratios(*arguments), rtol=1e-9, atol=1e-9)
-
-
 def test_bartlett_factor__is_that_of_student_where_samples_scatter():
     # Many cells, one scatter: the ratio is n log(1 + t^2 / (n - 1)), whose mean is n (psi(n / 2) - psi((n - 1) / 2)) = 1.22 for 8 patients.
     null, total = np.array([-0.5, 0.0, np.log(0.5), -3.0]), np.full((8, 2), 5000.0)

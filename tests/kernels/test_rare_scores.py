@@ -83,6 +83,7 @@ def test_sets_of_sign__gives_up_where_the_sign_is_too_rare(weights, monkeypatch)
     assert not sets_of_sign.python(weights, -1.0, np.uint64(4), sets, values)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("size", [5, 40])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_rare_chances__are_those_of_many_plain_draws(weights, size, sign):

@@ -93,14 +93,14 @@ def test_sample_counts__is_the_same_compiled_and_plain(profiles):
         assert ours.dtype == theirs.dtype
 
 
+@pytest.mark.compiled
+@pytest.mark.compiled
 def test_sample_counts__gives_sorted_rows_of_positive_counts(profiles):
     cells = 300
     drawn = sample_counts(keys_of(cells), np.full(cells, 400.0), np.arange(cells) % 2, np.ones((cells, 2)), profiles[2])
     indptr, indices, data = drawn
     assert data.min() > 0
     assert all(np.all(np.diff(indices[a:b]) > 0) for a, b in itertools.pairwise(indptr))
-
-
 def test_sample_counts__follows_proportions_and_factors(profiles):
     shares, groups, prepared = profiles
     cells = 20_000
@@ -111,8 +111,6 @@ def test_sample_counts__follows_proportions_and_factors(profiles):
     expected = 500 * weights / weights.sum()
     errors = np.sqrt((expected + 0.3 * expected**2) / cells)
     assert np.all(np.abs(counts.mean(axis=0) - expected) < 5 * errors)
-
-
 def test_sample_counts__is_negative_binomial_where_common_and_poisson_where_rare(profiles):
     shares, _, prepared = profiles
     cells = 20_000

@@ -12,6 +12,7 @@ from chemores_dask.errors import InputError
 from chemores_dask.memory import memory_budget
 from chemores_dask.randomness import cell_keys
 from chemores_dask.scores.expression_rows import expression_rows
+from tests.held_memory import budget_with_room
 
 MATRIX = np.array([[1.0, 0.0, -2.0], [0.0, 3.0, 0.0]])
 
@@ -60,5 +61,5 @@ def test_expression_rows__refuse_expression_that_is_no_number():
 
 
 def test_expression_rows__promise_within_the_budget():
-    with memory_budget("4GB"):
+    with memory_budget(budget_with_room("2GB")):
         assert expression_rows(patients_of(gene=2), caller="test").plan.fits

@@ -22,6 +22,7 @@ from chemores_dask.workflow.events import RowsDecoded, StepFinished, StepStarted
 from chemores_dask.workflow.inputs import view_cells
 from chemores_dask.workflow.runner import open_run_results, plan_run, run_pipeline
 from chemores_dask.workflow.steps import Reference, View
+from tests.held_memory import budget_with_room
 
 STEPS = ["quality", "chosen", "components", "scores", "states", "cube", "model"]
 
@@ -277,10 +278,11 @@ def test_run_pipeline__refuses_a_misspelled_column_before_anything_runs(read, st
 
 
 def test_run_pipeline__holds_a_budget_and_bills_what_was_predicted(read, store, tmp_path):
-    record = run(read(), store, tmp_path, memory="3GB")
-    assert record.memory_budget_bytes == 3 * 10**9
-    assert 0 < record.bill.predicted_memory_bytes <= 3 * 10**9
-    assert json.loads((tmp_path / "out" / "run.json").read_text())["memory_budget_bytes"] == 3 * 10**9
+    budget = budget_with_room("2GB")
+    record = run(read(), store, tmp_path, memory=f"{budget}B")
+    assert record.memory_budget_bytes == budget
+    assert 0 < record.bill.predicted_memory_bytes <= budget
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["memory_budget_bytes"] == budget
     assert record.bill.predicted_memory_bytes == max(step.bill.predicted_memory_bytes for step in record.steps)
 
 

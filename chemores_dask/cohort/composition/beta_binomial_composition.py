@@ -23,7 +23,7 @@ from chemores_dask.kernels.paired_tests import minimum_p_value
 from chemores_dask.randomness import cell_keys
 from chemores_dask.results_spec import Variable, declare, make_result
 
-ALGORITHM_REVISION = 1
+ALGORITHM_REVISION = 2
 
 _STATE = ("state",)
 RESULT = declare(

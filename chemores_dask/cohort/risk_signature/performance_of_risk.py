@@ -53,7 +53,8 @@ class Performance:
 
     def limited(self, name: str, *, level: float) -> tuple[Matrix, Matrix, Matrix]:
         """A quantity with percentile limits; not numbers where half of the drawn cohorts do not give it."""
-        own, drawn = self.values[name][0], self.values[name][1:]
+        values = np.where(np.isfinite(self.values[name]), self.values[name], np.nan)
+        own, drawn = values[0], values[1:]
         known = np.isfinite(drawn).mean(axis=0) > 0.5
         safe = np.where(known, drawn, 0.0)
         tails = np.nanquantile(safe, [(1 - level) / 2, (1 + level) / 2], axis=0)

@@ -167,7 +167,6 @@ def _numeric(
 ) -> tuple[Matrix, list[str], dict[str, list[object]]]:
     if name not in splines:
         return values[:, None], [name], {}
-    # Knots and cubes of numbers far from 0 lose their digits, so the spline is one of the distance to the median.
     knots = spline_knots(values, splines[name])
     apart = np.diff(knots)
     if knots.size < splines[name] or not (apart > 1e-9 * (values.max() - values.min())).all():

@@ -10,18 +10,15 @@ import pytest
 import xarray as xr
 from lifelines import KaplanMeierFitter
 
-from chemores_dask.cohort.survival.kaplan_meier import RESULT, kaplan_meier
+from chemores_dask.cohort.survival.kaplan_meier import RESULT, CurveOptions, kaplan_meier
 from chemores_dask.errors import InputError, ParameterError
 from chemores_dask.results_spec import check_result
 
-CURVES = {
-    "km_survival": "surv",
-    "km_lower": "lower",
-    "km_upper": "upper",
-    "km_at_risk": "n_risk",
-    "km_events": "n_event",
-    "km_censored": "n_censor",
-}
+CURVES = {"km_survival": "surv", "km_lower": "lower", "km_upper": "upper"}
+COUNTS = {"km_at_risk": "n_risk", "km_events": "n_event", "km_censored": "n_censor"}
+
+
+WEIGHTED = {"km_weighted_at_risk": "n_risk", "km_weighted_events": "n_event"}
 
 
 def _patients(months, died, **more):
@@ -32,7 +29,7 @@ def _patients(months, died, **more):
 def _case_result(case, folder):
     columns = [name.strip() for name in case["surv"].removeprefix("Surv(").removesuffix(")").split(",")]
     entry = columns[0] if len(columns) == 3 else None
-    used = [name for name in (*columns, case["group"]) if name]
+    used = [name for name in (*columns, case["group"], case["weights"]) if name]
     table = pd.read_csv(folder / case["data"])[used].dropna()
     return kaplan_meier(
         xr.Dataset({name: ("patient", table[name].to_numpy()) for name in used}),
@@ -40,16 +37,14 @@ def _case_result(case, folder):
         event=columns[-1],
         group=case["group"],
         entry=entry,
-        confidence=case["conf_type"],
-        level=case["conf_int"],
-        restrict=case["rmst_tau"],
+        options=CurveOptions(case["conf_type"], case["conf_int"], case["rmst_tau"], case["weights"]),
     )
 
 
 def test_kaplan_meier__equals_r(reference_folder):
     folder = reference_folder / "reference" / "survival"
-    cases = [c for c in json.loads((folder / "kaplan_meier.json").read_text())["cases"] if not c["weights"]]
-    assert len(cases) == 15
+    cases = json.loads((folder / "kaplan_meier.json").read_text())["cases"]
+    assert len(cases) == 18
     for case in cases:
         result = _case_result(case, folder)
         check_result(RESULT, result)
@@ -57,23 +52,63 @@ def test_kaplan_meier__equals_r(reference_folder):
         curve = pd.DataFrame(case["curve"])
         for group, rows in curve.groupby("group"):
             ours = result.sel(group=group, time=rows["time"].to_numpy())
-            for name, column in CURVES.items():
+            for name, column in (CURVES | (WEIGHTED if case["weights"] else COUNTS)).items():
                 expected = rows[column].to_numpy(dtype=float)
-                np.testing.assert_allclose(ours[name], expected, rtol=0, atol=1e-12, err_msg=f"{case['id']} {name}")
-            error = (rows["surv"] * rows["std_err_cumhaz"].astype(float)).to_numpy()
+                np.testing.assert_allclose(ours[name], expected, rtol=1e-12, atol=1e-12, err_msg=f"{case['id']} {name}")
+            # R gives the error of log survival, but that of survival itself with weights.
+            scale = 1.0 if case["weights"] else rows["surv"].to_numpy()
+            error = scale * rows["std_err_cumhaz"].to_numpy(dtype=float)
             np.testing.assert_allclose(ours["km_standard_error"], error, rtol=0, atol=1e-12)
         for name in ("median", "median_lower", "median_upper"):
             np.testing.assert_array_equal(result[f"km_{name}"], np.array(np.atleast_1d(case[name]), dtype=float))
         np.testing.assert_allclose(result["km_restricted_mean"], np.atleast_1d(case["rmst"]), rtol=1e-12)
-        np.testing.assert_allclose(
-            result["km_restricted_mean_standard_error"], np.atleast_1d(case["rmst_se"]), rtol=1e-12
-        )
+        if not case["weights"]:
+            error = result["km_restricted_mean_standard_error"]
+            np.testing.assert_allclose(error, np.atleast_1d(case["rmst_se"]), rtol=1e-12)
+
+
+def test_kaplan_meier__has_the_jackknife_error_of_a_weighted_mean():
+    # R's print.survfit keeps Greenwood's formula here, with weights in place of patients; its curve has the jackknife's errors.
+    rng = np.random.default_rng(8)
+    columns = {"months": rng.integers(1, 9, 40).astype(float), "died": rng.random(40) < 0.7}
+    weight = rng.uniform(0.5, 3.0, 40)
+    options = {"duration": "months", "event": "died", "options": CurveOptions(restrict=7.0, weights="weight")}
+
+    def mean_with(changed):
+        result = kaplan_meier(_patients(**columns, weight=changed), **options)
+        return result["km_restricted_mean"].item(), result["km_restricted_mean_standard_error"].item()
+
+    step = 1e-6
+    slopes = [
+        (mean_with(weight + step * unit)[0] - mean_with(weight - step * unit)[0]) / (2 * step) for unit in np.eye(40)
+    ]
+    assert mean_with(weight)[1] == pytest.approx(np.sqrt(((weight * slopes) ** 2).sum()), rel=1e-6)
+    assert mean_with(5 * weight)[1] == pytest.approx(mean_with(weight)[1], rel=1e-12)
+
+
+def test_kaplan_meier__with_equal_weights_is_the_curve_without():
+    columns = {"months": [1.0, 2, 2, 3, 4, 4], "died": [1, 1, 0, 1, 1, 1]}
+    plain = kaplan_meier(_patients(**columns), duration="months", event="died")
+    weighted = kaplan_meier(
+        _patients(**columns, weight=[0.3] * 6), duration="months", event="died", options=CurveOptions(weights="weight")
+    )
+    np.testing.assert_allclose(weighted["km_survival"], plain["km_survival"], rtol=1e-12, atol=0)
+    assert weighted["km_survival"].values[0, -1] == 0
+    np.testing.assert_allclose(weighted["km_standard_error"], plain["km_standard_error"], rtol=1e-12)
+    assert weighted["km_at_risk"].values.tolist() == plain["km_at_risk"].values.tolist()
+    np.testing.assert_allclose(weighted["km_weighted_at_risk"], 0.3 * plain["km_at_risk"], rtol=1e-12)
+
+
+def test_kaplan_meier__refuses_weights_below_zero_by_patient():
+    patients = _patients([1.0, 2.0], [1, 0], weight=[1.0, -2.0])
+    with pytest.raises(InputError, match=r"'weight' must be above 0 in kaplan_meier.*1 \(-2.0\)"):
+        kaplan_meier(patients, duration="months", event="died", options=CurveOptions(weights="weight"))
 
 
 def test_kaplan_meier__equals_lifelines_on_the_leukemia_table(leukemia):
     kept = leukemia.dropna("patient", subset=["efs.time", "efs.censor"])
     assert kept.sizes["patient"] == 262
-    result = kaplan_meier(kept, duration="efs.time", event="efs.censor", group="MRD.binary", confidence="log-log")
+    result = kaplan_meier(kept, duration="efs.time", event="efs.censor", group="MRD.binary", options=CurveOptions("log-log"))
     assert result["group"].values.tolist() == ["0", "1"]
     for label in ("0", "1"):
         rows = kept["MRD.binary"].values == int(label)
@@ -137,9 +172,9 @@ def test_kaplan_meier__does_not_care_for_the_order_of_patients():
 def test_kaplan_meier__does_not_extend_the_restricted_mean_beyond_follow_up():
     patients = _patients([1, 4, 5, 6], [1, 0, 1, 1], arm=["a", "a", "b", "b"])
     with pytest.raises(ParameterError, match=r"'restrict'.*Got 5.*a \(4\)"):
-        kaplan_meier(patients, duration="months", event="died", group="arm", restrict=5)
+        kaplan_meier(patients, duration="months", event="died", group="arm", options=CurveOptions(restrict=5))
     # Everybody of group b has died by 6: the curve is known to stay at 0.
-    only = kaplan_meier(patients.isel(patient=[2, 3]), duration="months", event="died", restrict=50)
+    only = kaplan_meier(patients.isel(patient=[2, 3]), duration="months", event="died", options=CurveOptions(restrict=50))
     assert only["km_restricted_mean"].item() == pytest.approx(5.5)
 
 
@@ -153,4 +188,4 @@ def test_kaplan_meier__does_not_extend_the_restricted_mean_beyond_follow_up():
 )
 def test_kaplan_meier__refuses_parameters_out_of_range(options, words):
     with pytest.raises(ParameterError, match=words):
-        kaplan_meier(_patients([1, 2], [1, 0]), duration="months", event="died", **options)
+        kaplan_meier(_patients([1, 2], [1, 0]), duration="months", event="died", options=CurveOptions(**options))

@@ -16,6 +16,7 @@ from chemores_dask.single_cell.markers.histogram import histogram_ranks
 from chemores_dask.single_cell.markers.labeled_cells import RankedValues
 from chemores_dask.stream.plan import plan_rows
 from chemores_dask.stream.rows import as_rows
+from tests.held_memory import budget_with_room
 from tests.single_cell.markers.labeled_examples import COUNTS, LOGARITHMS, example
 from tests.single_cell.markers.test_exact import labeled
 
@@ -91,9 +92,9 @@ def test_histogram_ranks__are_the_same_in_several_passes(monkeypatch):
 def test_ranges__split_genes_until_their_tables_fit():
     rows = by_cell(example()).X
     gene_bytes = np.full(30, 20_000_000)
-    with memory_budget("40GB"):
+    with memory_budget(budget_with_room("40GB")):
         assert histogram._ranges(plan_rows(rows), gene_bytes) == [(0, 30)]
-    with dask.config.set(num_workers=1), memory_budget("2GB"):
+    with dask.config.set(num_workers=1), memory_budget(budget_with_room("500MB")):
         found = histogram._ranges(plan_rows(rows), gene_bytes)
     assert len(found) > 1
     assert [first for first, _ in found] == [0] + [last for _, last in found[:-1]]
