@@ -8,6 +8,8 @@ TILED ?= 10000000
 BENCH_FOLDER ?= .bench
 BENCH_OPTIONS ?=
 BIN := $(VENV)/bin
+# Files in the order of tests/conftest.py, long ones first; xdist by itself would begin with those of many tests.
+TWO_WORKERS := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 CONSTRAINTS := --constraint constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -25,8 +27,8 @@ demo: $(VENV)/.package  ## Simulate a cohort, run a pipeline on it, write the re
 
 # The second run takes the kernels as plain Python, so that their bodies are measured too; numba has no warnings of overflow to give.
 test: check  ## Run every check and every test.
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report= --cov-fail-under=0
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-append --cov-report=term \
+	$(BIN)/python -m pytest $(TWO_WORKERS) --cov --cov-report= --cov-fail-under=0
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest $(TWO_WORKERS) --cov --cov-append --cov-report=term \
 		--override-ini filterwarnings= --disable-warnings --ignore tests/kernels/test_jit.py tests/kernels
 
 test-newest:  ## Run the tests once more on the newest Python of this machine.
@@ -36,7 +38,7 @@ test-newest:  ## Run the tests once more on the newest Python of this machine.
 .PHONY: pytest-only
 pytest-only: $(VENV)/.tests
 	$(BIN)/python --version
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest $(TWO_WORKERS)
 
 test-lowest:  ## Run the tests with the oldest supported versions of the dependencies.
 	$(PYTHON) -m venv .venv-lowest

@@ -168,8 +168,9 @@ def _add_scan(app: typer.Typer, perform: Perform) -> None:
     ) -> None:
         """Cox regression on every gene in turn: cox_scan.csv and a report.
 
-        With --cluster, standard_error, z and p are robust. The coefficient of a gene that separates the patients is
-        Firth's; its status says so.
+        With --cluster, standard_error, z and p are robust. Where the status of a gene is separated its coefficient is
+        where the iteration stopped, as in R: rely on the likelihood ratio and score tests; tables/scan.gene.tsv has
+        Firth's estimates.
         """
         perform(
             "survival_scan",

@@ -33,6 +33,7 @@ COLUMNS = {
     "p_likelihood_ratio": "cox_likelihood_ratio_p_value",
     "p_score": "cox_score_p_value",
 }
+ROBUST = "cox_robust_standard_error"
 SHOWN = 5
 
 
@@ -70,9 +71,11 @@ def scan_table(scan: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     Columns ``gene, n, events, coefficient, standard_error, z, p, q, hazard_ratio, lower_95, upper_95, log_likelihood,
-    p_likelihood_ratio, p_score, status``. What is not a number stays empty in a file.
+    p_likelihood_ratio, p_score, status``; the standard error is the robust one where there is one, as ``z`` and ``p`` are. What is not a number stays empty in a file.
     """
     values = {name: scan[variable].values for name, variable in COLUMNS.items()}
+    if ROBUST in scan:
+        values["standard_error"] = scan[ROBUST].values
     return pd.DataFrame({"gene": scan["gene"].values, **values, "status": flag_words(scan["cox_status"])})
 
 

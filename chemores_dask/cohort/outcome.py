@@ -26,6 +26,10 @@ SHORTEST_FOLLOW_UP = 1e-6
 """Where even the longest follow-up is shorter, the tolerance for ties would make different times the same."""
 
 
+LARGEST_WEIGHT = 1e6
+"""Weights beyond this, or below its inverse, would leave nothing of the other patients but rounding."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Follow-up of the patients of a cohort.
@@ -96,6 +100,9 @@ def check_outcome(
     if weights is not None:
         weight = _numbers(values[weights], weights, names, caller=caller)
         _refuse(weight <= 0, f"must be above 0 in {caller}", weights, names, values[weights])
+        apart = (weight < 1 / LARGEST_WEIGHT) | (weight > LARGEST_WEIGHT)
+        limits = f"must lie between {1 / LARGEST_WEIGHT:g} and {LARGEST_WEIGHT:g} in {caller}"
+        _refuse(apart, limits, weights, names, values[weights])
     if entry is None:
         return Outcome(names, _merge_near(time), died == 1, np.full(time.size, -np.inf), weight)
     start = _numbers(values[entry], entry, names, caller=caller)

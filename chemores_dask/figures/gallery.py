@@ -20,6 +20,7 @@ composition_slopes     paired_composition
 composition_bars       cohort_cube                       order (columns)
 composition_effects    composition_changes               beta_binomial (step), propeller (step), dirichlet (step)
 pooled_points          pooled_composition                pair
+cutoff_scan            survival_cutoff                   title
 survival_curves        kaplan_meier                      log_rank (step), cox (step), labels (table), time_label, title
 volcano                cox_scan, response_scan           q, labels (number)
 differential_volcano   differential_expression, differential_by_state  q, labels (number), state
@@ -60,6 +61,7 @@ from chemores_dask.figures.composition_bars import composition_bars
 from chemores_dask.figures.composition_effects import composition_effects
 from chemores_dask.figures.composition_slopes import composition_slopes
 from chemores_dask.figures.covariate_strips import covariate_strips
+from chemores_dask.figures.cutoff_scan import cutoff_scan
 from chemores_dask.figures.decision_curve import decision_curve
 from chemores_dask.figures.differential_volcano import differential_volcano
 from chemores_dask.figures.embedding_map import embedding_map
@@ -146,6 +148,7 @@ FIGURES: dict[str, FigureEntry] = {
         },
     ),
     "pooled_points": FigureEntry(pooled_points, ("pooled_composition",)),
+    "cutoff_scan": FigureEntry(cutoff_scan, ("survival_cutoff",)),
     "survival_curves": FigureEntry(survival_curves, ("kaplan_meier",), {"log_rank": "log_rank", "cox": "cox_model"}),
     "volcano": FigureEntry(volcano, ("cox_scan", "response_scan")),
     "differential_volcano": FigureEntry(differential_volcano, ("differential_expression", "differential_by_state")),

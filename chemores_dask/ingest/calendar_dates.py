@@ -22,7 +22,8 @@ OPEN_FORMATS = ("DD/MM/YYYY", "MM/DD/YYYY", "DD-MM-YYYY", "MM-DD-YYYY")
 MONTH_NAMES = {
     name: month
     for month, names in enumerate(
-        ("jan", "feb", "mar mär mrz", "apr", "may mai", "jun", "jul", "aug", "sep", "oct okt", "nov", "dec dez"), start=1
+        ("jan", "feb", "mar mär mrz", "apr", "may mai", "jun", "jul", "aug", "sep", "oct okt", "nov", "dec dez"),
+        start=1,
     )
     for name in names.split()
 }
@@ -144,7 +145,9 @@ def calendar_dates(values: pd.Series, *, name: str, date_format: str | None = No
 
 def _only_reading(texts: pd.Series, name: str) -> pd.Series:
     """Read dates by the one format that all of them allow."""
-    readings = [reading for reading in (_read(texts, form) for form in OPEN_FORMATS) if reading[texts.notna()].notna().all()]
+    readings = [
+        reading for reading in (_read(texts, form) for form in OPEN_FORMATS) if reading[texts.notna()].notna().all()
+    ]
     if not readings:
         return pd.Series(np.datetime64("NaT", "s"), index=texts.index)
     if any(not reading.equals(readings[0]) for reading in readings):

@@ -89,7 +89,7 @@ def read_events(values: pd.Series, *, name: str, where: str, event_values: Seque
 
 
 def _plain(text: str) -> str:
-    plain = re.sub(r"[\s_-]+", " ", str(text).strip().lower())
+    plain = re.sub(r"(?<=[a-z])[\s_-]+(?=[a-z])", " ", str(text).strip().lower())
     return re.sub(r"^([+-]?\d+)\.0+$", r"\1", plain)
 
 

@@ -316,6 +316,9 @@ def _read_expression(
         without=(*columns.clinical, *columns.covariates) if same else (),
         suffix=columns.sample_suffix,
     )
+    if not bulk.expression.shape[1]:
+        message = f"An expression table must hold genes. {expression.name} has no column of numbers beside those of the patients."
+        raise InputError(message)
     absent = pd.Series(~owners.isin(bulk.expression.index), index=rows.table.index)
     rows.leave_out(absent, f"not in {expression.name}")
     return replace(bulk, expression=bulk.expression.loc[owners[~absent.to_numpy()]])

@@ -40,13 +40,19 @@ class IdentifierMatches:
     def table(self) -> pd.DataFrame:
         """One row per sample that has a patient: ``sample``, ``patient``, ``manner``."""
         return pd.DataFrame(
-            {"sample": list(self.patient), "patient": list(self.patient.values()), "manner": list(self.manner.values())},
+            {
+                "sample": list(self.patient),
+                "patient": list(self.patient.values()),
+                "manner": list(self.manner.values()),
+            },
             dtype=object,
         )
 
     def summary(self) -> str:
         """How many patients were found in which manner, and how many not, as one sentence."""
-        counts = Counter(manner.split(" ")[0] if manner.startswith("suffix") else manner for manner in self.manner.values())
+        counts = Counter(
+            manner.split(" ")[0] if manner.startswith("suffix") else manner for manner in self.manner.values()
+        )
         ways = ", ".join(f"{number} {way}" for way, number in counts.items()) or "none"
         return (
             f"{len(self.patient)} patients have a sample ({ways}); {len(self.patients_without_sample)} patients have none, "

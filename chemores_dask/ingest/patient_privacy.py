@@ -179,7 +179,9 @@ def _distinct_texts(values: pd.Series) -> pd.Series:
     if pd.api.types.is_float_dtype(given):
         given = given[np.isfinite(given)]
         # Measurements have fractions; identifiers that were read as numbers have none.
-        given = given.astype(np.int64) if (given == np.floor(given)).all() and (given.abs() < 2**62).all() else given[:0]
+        given = (
+            given.astype(np.int64) if (given == np.floor(given)).all() and (given.abs() < 2**62).all() else given[:0]
+        )
     return pd.Series(given.astype(str).str.strip().unique(), dtype=object)
 
 

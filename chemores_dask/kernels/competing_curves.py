@@ -109,7 +109,7 @@ def counting_variance(table: CauseTable, free: Vector, shares: Matrix) -> Matrix
 
 @jit
 def jackknife_variances(
-    entry: Vector, duration: Vector, cause: Vector, weight: Vector, times: Vector, until: float
+    entry: Vector, duration: Vector, cause: Vector, weight: Vector, times: Vector, causes: int, until: float
 ) -> tuple[Matrix, Vector]:
     """Variances of the shares from what each patient adds to them (infinitesimal jackknife).
 
@@ -117,7 +117,7 @@ def jackknife_variances(
 
     Parameters
     ----------
-    entry, duration, cause, times
+    entry, duration, cause, times, causes
         As for :func:`cause_table`.
     weight
         How often each patient counts.
@@ -130,7 +130,7 @@ def jackknife_variances(
     of these states from 0 to ``until``.
     """
     patients = duration.size
-    states = cause.max() + 1
+    states = causes + 1
     influence = np.zeros((patients, states))
     spent = np.zeros((patients, states))
     variance = np.zeros((states, times.size))

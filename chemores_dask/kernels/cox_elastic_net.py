@@ -36,14 +36,15 @@ LEAST_PENALTIES = 5
 INNER_SHARE = 0.01
 """The weighted squares are solved to this share of the step that led to them: they are about to change."""
 
-INNER_ROUNDS = 10
+INNER_ROUNDS = 3
 """And in at most so many rounds: Newton steps do the rest."""
 
 MOST_SOLVED = 1500
-"""Genes that are not 0 for which equations are solved; beyond, descent alone goes on."""
+"""Genes that are not 0 whose whole information is made; beyond, descent on its diagonal goes on alone."""
 
-DAMPING = 1e-10
-"""Added to the information, as a share of its mean: collinear genes can be solved, too."""
+GRAM_ROUNDS = 2000
+GRAM_SHARE = 1e-6
+"""Newton's quadratic is solved to this share of its first squared step."""
 
 ROUNDING = 1e-13
 """Relative rise of the objective that is rounding."""
@@ -294,30 +295,46 @@ def _mean_columns(cox: PenalizedCox, exponents: Vector, support: Vector) -> Matr
 
 
 @jit
-def _newton_direction(
-    cox: PenalizedCox, penalty: float, b: Vector, exponents: Vector, residual: Vector, support: Vector
-) -> Vector:
-    """Where the whole information of the genes that are not 0 leads, their signs held."""
-    n = exponents.size
-    scaled = np.empty((support.size, n))
-    slope = np.empty(support.size)
-    root = np.sqrt(np.maximum(cox.event - residual, 0.0))
+def _information(cox: PenalizedCox, state: PathState, support: Vector) -> Matrix:
+    """Information per patient of some genes."""
+    scaled = np.empty((support.size, state.residual.size))
+    root = np.sqrt(np.maximum(cox.event - state.residual, 0.0))
+    for g in range(support.size):
+        scaled[g] = cox.columns[support[g]] * root
+    means = _mean_columns(cox, state.exponents, support)
+    return (np.dot(scaled, scaled.T) - np.dot(means, means.T)) / root.size
+
+
+@jit
+def _newton_target(cox: PenalizedCox, penalty: float, state: PathState, support: Vector, tolerance: float) -> Vector:
+    """Where the penalized quadratic with the whole information of some genes is lowest, by descent over their products."""
+    information = _information(cox, state, support)
+    b = state.b[support].copy()
+    slope, edge = np.empty(support.size), np.empty(support.size)
     for g in range(support.size):
         j = support[g]
-        x = cox.columns[j]
-        for i in range(n):
-            scaled[g, i] = x[i] * root[i]
-        slope[g] = _dot(x, residual) / n
-        slope[g] -= penalty * cox.factor[j] * (cox.mixing * np.sign(b[j]) + (1 - cox.mixing) * b[j])
-    means = _mean_columns(cox, exponents, support)
-    information = (np.dot(scaled, scaled.T) - np.dot(means, means.T)) / n
-    damping = 0.0
-    for g in range(support.size):
-        information[g, g] += penalty * cox.factor[support[g]] * (1 - cox.mixing)
-        damping += DAMPING * information[g, g] / support.size
-    for g in range(support.size):
-        information[g, g] += damping
-    return np.linalg.solve(information, slope)
+        ridge = penalty * cox.factor[j] * (1 - cox.mixing)
+        slope[g] = _dot(cox.columns[j], state.residual) / state.residual.size - ridge * b[g]
+        information[g, g] += ridge
+        edge[g] = penalty * cox.factor[j] * cox.mixing
+    goal = -1.0
+    for _ in range(GRAM_ROUNDS):
+        largest = 0.0
+        for g in range(support.size):
+            bend = information[g, g]
+            if bend <= 0.0:
+                continue
+            pull = slope[g] + bend * b[g]
+            after = (pull - edge[g]) / bend if pull > edge[g] else (pull + edge[g]) / bend if pull < -edge[g] else 0.0
+            step = after - b[g]
+            if step != 0.0:
+                b[g] = after
+                slope -= step * information[g]
+                largest = max(largest, bend * step * step)
+        goal = max(tolerance, GRAM_SHARE * largest) if goal < 0.0 else goal
+        if largest <= goal:
+            break
+    return b
 
 
 @jit
@@ -385,11 +402,7 @@ def _fit_working(
             return largest <= tolerance
         support = np.flatnonzero(state.b)
         if 0 < support.size <= MOST_SOLVED:
-            step = _newton_direction(cox, penalty, state.b, state.exponents, state.residual, support)
-            target = state.b[support] + step
-            for g in range(support.size):
-                if cox.factor[support[g]] * cox.mixing > 0.0 and target[g] * state.b[support[g]] < 0.0:
-                    target[g] = 0.0
+            target = _newton_target(cox, penalty, state, support, tolerance)
             objective, share = _accept(cox, penalty, state, support, target, objective)
     return False
 

@@ -22,9 +22,9 @@ def gray_sums(
     """Add up observed minus expected events of a cause over all times of all strata, with their variance.
 
     With ``n_i`` at risk in group ``i``, its survival ``S_i(t-)`` from all causes and its incidence ``F_i(t-)``, the risk set of the
-    subdistribution is ``R_i = n_i (1 - F_i(t-)) / S_i(t-)``; ``d`` events of the cause at a time put ``d R_i / sum R`` into group ``i``. Every
-    time weighs ``(1 - F(t-))^rho``, ``F`` being the pooled incidence of the stratum. The variance has one term for events of the cause
-    and one for the others, since both move ``S_i``.
+    subdistribution is ``R_i = n_i (1 - F_i(t-)) / S_i(t-)``; ``d`` events of the cause at a time put ``d R_i / sum R`` into group ``i``.
+    Every time weighs ``(1 - F(t-))^rho``, ``F`` being the pooled incidence of the stratum. The variance has one term for events of the
+    cause and one for the others, since both move ``S_i``.
 
     Parameters
     ----------
@@ -50,6 +50,18 @@ def gray_sums(
         _add_stratum(duration[start:end], ending[start:end], group[start:end], rho, difference, variance)
         start = end
     return difference, variance
+
+
+@jit
+def _add_events(
+    at_once: float, reach: float, spread: float, jump: Vector, drift: Vector, variance: Matrix, mixed: Vector
+) -> None:
+    # Events of one group with the variance `spread`: what they move at once, and through the survival later.
+    for a in range(jump.size):
+        first = at_once * jump[a] - reach * drift[a]
+        mixed[a] += first * reach * spread
+        for b in range(jump.size):
+            variance[a, b] += first * (at_once * jump[b] - reach * drift[b]) * spread
 
 
 @jit
@@ -99,21 +111,13 @@ def _add_stratum(
                 if of_interest > 0:
                     ties = (of_interest - 1) / (total * before - 1) if of_interest > 1 else 0.0
                     spread = (1 - ties) * before * rise / n
-                    reach = 1 - left
-                    later[k] += reach * reach * spread
-                    for a in range(groups):
-                        first = jump[a, k] - reach * drift[a, k]
-                        mixed[a, k] += first * reach * spread
-                        for b in range(groups):
-                            variance[a, b] += first * (jump[b, k] - reach * drift[b, k]) * spread
-                if ends[2, k] > 0 and survival[k] > 0:
+                    _add_events(1.0, 1 - left, spread, jump[:, k], drift[:, k], variance, mixed[:, k])
+                    later[k] += (1 - left) ** 2 * spread
+                if ends[2, k] > 0:
                     ties = (ends[2, k] - 1) / (n - 1) if ends[2, k] > 1 else 0.0
                     spread = (1 - ties) * before * before * ends[2, k] / (n * n)
+                    _add_events(0.0, left, spread, jump[:, k], drift[:, k], variance, mixed[:, k])
                     later[k] += left * left * spread
-                    for a in range(groups):
-                        mixed[a, k] -= left * drift[a, k] * left * spread
-                        for b in range(groups):
-                            variance[a, b] += left * drift[a, k] * left * drift[b, k] * spread
         at_risk -= ends[0] + ends[1] + ends[2]
     for k in range(groups):
         for a in range(groups):

@@ -82,11 +82,13 @@ def between_by_moments(effect: Vector, variance: Vector) -> float:
     return max(0.0, (heterogeneity(effect, variance) - effect.size + 1) / float(slack))
 
 
-def restricted_likelihood(effect: Vector, variance: Vector, between: float) -> float:
-    """Restricted log-likelihood of a variance between studies, without its constant."""
-    total = variance + between
+def restricted_likelihood(effect: Vector, variance: Vector, between: Vector) -> Vector:
+    """Restricted log-likelihood of some variances between studies, without its constant."""
+    total = variance + np.asarray(between)[:, None]
     weight = 1 / total
-    return float(-0.5 * (np.log(total).sum() + np.log(weight.sum()) + heterogeneity(effect, variance, between)))
+    mean = (weight * effect).sum(axis=1) / weight.sum(axis=1)
+    squares = (weight * (effect - mean[:, None]) ** 2).sum(axis=1)
+    return np.asarray(-0.5 * (np.log(total).sum(axis=1) + np.log(weight.sum(axis=1)) + squares))
 
 
 def between_by_likelihood(effect: Vector, variance: Vector) -> float:
@@ -98,8 +100,7 @@ def between_by_likelihood(effect: Vector, variance: Vector) -> float:
         return 0.0
     largest = max(float(np.ptp(effect)) ** 2, float(variance.max()))
     grid = np.append(0.0, np.geomspace(1e-8 * largest, 4 * largest, GRID))
-    heights = [restricted_likelihood(effect, variance, value) for value in grid]
-    top = int(np.argmax(heights))
+    top = int(np.argmax(restricted_likelihood(effect, variance, grid)))
     low, high = grid[max(top - 1, 0)], grid[min(top + 1, GRID)]
     slopes = [_slope(effect, variance, value) for value in (low, high)]
     if slopes[0] <= 0:

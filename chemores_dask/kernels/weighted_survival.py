@@ -15,6 +15,8 @@ import numpy as np
 from chemores_dask.aliases import Vector
 from chemores_dask.kernels.jit import jit
 
+CENSORED, DIED = range(2)
+
 
 class TimedRisk(NamedTuple):
     """Patients in rising duration.
@@ -100,11 +102,11 @@ def survival_steps(patients: TimedRisk, weight: Vector) -> tuple[Vector, Vector,
 
 
 @jit
-def _enter(patients: TimedRisk, weight: Vector, run: int, events: bool, tree: Vector, own: Vector) -> float:
+def _enter(patients: TimedRisk, weight: Vector, run: int, kind: int, tree: Vector, own: Vector) -> float:
     # Patients of a run enter a Fenwick tree over the ranks of their risks; returns how much they weigh.
     total = 0.0
     for i in range(patients.starts[run], patients.starts[run + 1]):
-        if patients.event[i] != events or weight[i] == 0:
+        if patients.event[i] != kind or weight[i] == 0:
             continue
         total += weight[i]
         own[patients.rank[i]] += weight[i]
@@ -141,7 +143,7 @@ def concordance_shares(patients: TimedRisk, weight: Vector, before: Vector, runs
     tree, own = np.zeros(ranks + 1), np.zeros(ranks)
     later = right = pairs = uno_right = uno_pairs = 0.0
     for k in range(patients.starts.size - 2, -1, -1):
-        later += _enter(patients, weight, k, False, tree, own)
+        later += _enter(patients, weight, k, CENSORED, tree, own)
         for i in range(patients.starts[k], patients.starts[k + 1]):
             if not patients.event[i] or weight[i] == 0:
                 continue
@@ -155,7 +157,7 @@ def concordance_shares(patients: TimedRisk, weight: Vector, before: Vector, runs
             if k < runs:
                 uno_right += weight[i] * agree / before[k] ** 2
                 uno_pairs += weight[i] * later / before[k] ** 2
-        later += _enter(patients, weight, k, True, tree, own)
+        later += _enter(patients, weight, k, DIED, tree, own)
     return right / pairs if pairs > 0 else np.nan, uno_right / uno_pairs if uno_pairs > 0 else np.nan
 
 

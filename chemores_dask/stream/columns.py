@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,7 +17,7 @@ def scan_columns(
     *,
     variable: str,
     over: str,
-    outputs: Mapping[str, str],
+    outputs: Mapping[str, str | np.dtype[Any]],
     shared: Sequence[object] = (),
 ) -> dict[str, xr.DataArray]:
     """Run a kernel over every column of a matrix.
@@ -33,7 +34,8 @@ def scan_columns(
     over
         Its dimension with one model per entry.
     outputs
-        Type of each output by its name, in the order in which the kernel returns them.
+        Type of each output by its name, in the order in which the kernel returns them. Where there are many, one output of records is
+        quicker: each output costs a task per block.
     shared
         Arrays and numbers that every column needs (times, events, covariates).
 

@@ -20,10 +20,18 @@ from chemores_dask.cohort.response.necrosis_association import necrosis_associat
 from chemores_dask.cohort.response.ordinal_regression import ordinal_regression
 from chemores_dask.cohort.response.response_groups import response_groups
 from chemores_dask.cohort.response.response_scan import response_scan
+from chemores_dask.cohort.survival.apply_cutoff import apply_cutoff
 from chemores_dask.cohort.survival.cox_models import cox_model
+from chemores_dask.cohort.survival.cox_prediction import cox_prediction
 from chemores_dask.cohort.survival.cox_scan import cox_scan
 from chemores_dask.cohort.survival.kaplan_meier import kaplan_meier
+from chemores_dask.cohort.survival.landmark_cohort import landmark_cohort
 from chemores_dask.cohort.survival.log_rank import log_rank
+from chemores_dask.cohort.survival.meta_analysis import meta_analysis
+from chemores_dask.cohort.survival.model_residuals import cox_residuals
+from chemores_dask.cohort.survival.proportional_hazards import proportional_hazards
+from chemores_dask.cohort.survival.risk_concordance import concordance
+from chemores_dask.cohort.survival.survival_cutoff import survival_cutoff
 from chemores_dask.gene_sets import GeneSet, GeneSets
 from chemores_dask.graph.cluster_stability import cluster_stability
 from chemores_dask.graph.covariate_dependence import covariate_dependence
@@ -57,11 +65,13 @@ from chemores_dask.single_cell.products_pca import pca_of_products
 from chemores_dask.single_cell.projection import project_cells
 from chemores_dask.single_cell.quality import quality
 from chemores_dask.single_cell.variable_genes import variable_genes
-from chemores_dask.testing import response_nouns
+from chemores_dask.testing import cox_nouns, cutoff_nouns, response_nouns
 from chemores_dask.testing.composition_nouns import COMPOSITION
 from chemores_dask.testing.enrichment_nouns import ENRICHMENT
 from chemores_dask.testing.graph_nouns import tiny_batches, tiny_embedding, tiny_graph
+from chemores_dask.testing.incidence_nouns import INCIDENCE
 from chemores_dask.testing.nouns import GENE_NAMES, SIGNATURE, tiny_cells, tiny_counts, tiny_patients
+from chemores_dask.testing.validation_nouns import VALIDATION, tiny_meta_analysis, tiny_studies
 
 WEIGHTS = GeneSets((GeneSet.from_weights("weights", {gene: 0.5 - 0.1 * i for i, gene in enumerate(GENE_NAMES[:20])}),))
 """Signed weights of some genes of the tiny cells."""
@@ -143,6 +153,8 @@ def make_result_noun(name: str) -> xr.Dataset:
         return xr.Dataset({"pca_scores": tiny_embedding()})
     if name == "diffusion_map":
         return tiny_graph(nearest=50)
+    if name == "meta_analysis":
+        return tiny_studies()
     if name in {"umap", "leiden", "cluster_stability"}:
         return tiny_graph()
     if name in ENRICHMENT:
@@ -355,15 +367,23 @@ EXAMPLES = (
         "cox_model",
         cox_model,
         ON_PATIENTS,
-        lambda patients: cox_model(patients, duration="months", event="event", covariates=["age"]),
+        cox_nouns.tiny_cox_model,
         0.0,
     ),
+    Example("cox_prediction", cox_prediction, ON_PATIENTS, cox_nouns.tiny_cox_prediction, 0.0),
+    Example("cox_residuals", cox_residuals, ON_PATIENTS, cox_nouns.tiny_cox_residuals, 0.0),
+    Example("proportional_hazards", proportional_hazards, ON_PATIENTS, cox_nouns.tiny_proportional_hazards, 0.0),
+    Example("concordance", concordance, ON_PATIENTS, cox_nouns.tiny_concordance, 0.0),
     Example(
         "cox_scan",
         cox_scan,
         ON_PATIENTS,
         lambda patients: cox_scan(patients, duration="months", event="event"),
     ),
+    Example("landmark_cohort", landmark_cohort, ON_PATIENTS, cutoff_nouns.tiny_landmark_cohort, 0.0),
+    Example("survival_cutoff", survival_cutoff, ON_PATIENTS, cutoff_nouns.tiny_survival_cutoff, 0.0),
+    Example("apply_cutoff", apply_cutoff, ON_PATIENTS, cutoff_nouns.tiny_apply_cutoff, 0.0),
+    *(Example(name, function, ON_PATIENTS, call, 0.0) for name, (function, call) in INCIDENCE.items()),
     *(Example(name, function, ON_RESULT, call) for name, (function, call) in COMPOSITION.items()),
     *(Example(name, function, ON_RESULT, call, 0.0) for name, (function, _, call) in ENRICHMENT.items()),
     Example("response_groups", response_groups, ON_PATIENTS, response_nouns.tiny_response_groups, 0.0),
@@ -373,6 +393,8 @@ EXAMPLES = (
         "classifier_performance", classifier_performance, ON_PATIENTS, response_nouns.tiny_classifier_performance, 0.0
     ),
     Example("response_scan", response_scan, ON_PATIENTS, response_nouns.tiny_response_scan),
+    *(Example(name, function, ON_PATIENTS, call) for name, (function, call) in VALIDATION.items()),
+    Example("meta_analysis", meta_analysis, ON_RESULT, tiny_meta_analysis, 0.0),
 )
 
 

@@ -33,10 +33,26 @@ from chemores_dask.cohort.response.necrosis_association import necrosis_associat
 from chemores_dask.cohort.response.ordinal_regression import ordinal_regression
 from chemores_dask.cohort.response.response_groups import response_groups
 from chemores_dask.cohort.response.response_scan import response_scan
+from chemores_dask.cohort.risk_signature.leave_one_gene import leave_one_gene_out
+from chemores_dask.cohort.risk_signature.random_signatures import random_signatures
+from chemores_dask.cohort.risk_signature.validate_risk import validate_risk
+from chemores_dask.cohort.survival.apply_cutoff import apply_cutoff
 from chemores_dask.cohort.survival.cox_models import cox_model
+from chemores_dask.cohort.survival.cox_prediction import cox_prediction
 from chemores_dask.cohort.survival.cox_scan import cox_scan
+from chemores_dask.cohort.survival.cumulative_incidence import cumulative_incidence
+from chemores_dask.cohort.survival.fine_gray_model import fine_gray
+from chemores_dask.cohort.survival.gray_tests import gray_test
 from chemores_dask.cohort.survival.kaplan_meier import kaplan_meier
+from chemores_dask.cohort.survival.landmark_cohort import landmark_cohort
 from chemores_dask.cohort.survival.log_rank import log_rank
+from chemores_dask.cohort.survival.meta_analysis import meta_analysis
+from chemores_dask.cohort.survival.model_residuals import cox_residuals
+from chemores_dask.cohort.survival.nelson_aalen import nelson_aalen
+from chemores_dask.cohort.survival.proportional_hazards import proportional_hazards
+from chemores_dask.cohort.survival.restricted_means import restricted_mean
+from chemores_dask.cohort.survival.risk_concordance import concordance
+from chemores_dask.cohort.survival.survival_cutoff import survival_cutoff
 from chemores_dask.errors import PipelineFileError, UnknownStepError
 from chemores_dask.graph.cluster_stability import cluster_stability
 from chemores_dask.graph.covariate_dependence import covariate_dependence
@@ -211,12 +227,32 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     "ssgsea": CatalogueEntry(ssgsea, EITHER, ("expression",), passes=1, cutoffs=SCORE_HIGH),
     "singscore": CatalogueEntry(singscore, EITHER, ("expression",), passes=1, cutoffs=SCORE_HIGH),
     "weighted_score": CatalogueEntry(weighted_score, EITHER, ("expression",), passes=1, cutoffs=SCORE_HIGH),
+    "nelson_aalen": CatalogueEntry(nelson_aalen, TABLE, ("duration", "event", "group", "entry")),
+    "restricted_mean": CatalogueEntry(
+        restricted_mean, TABLE, ("duration", "event", "group", "entry"), tests=StatedTests("model")
+    ),
+    "cumulative_incidence": CatalogueEntry(cumulative_incidence, TABLE, ("duration", "cause", "group", "entry")),
+    "gray_test": CatalogueEntry(
+        gray_test, TABLE, ("duration", "cause", "group", "strata"), tests=StatedTests("log_rank", over="cause")
+    ),
+    "fine_gray": CatalogueEntry(fine_gray, TABLE, ("duration", "cause", "covariates"), tests=StatedTests("model")),
     "kaplan_meier": CatalogueEntry(kaplan_meier, TABLE, ("duration", "event", "group", "entry")),
     "log_rank": CatalogueEntry(
-        log_rank, TABLE, ("duration", "event", "group", "strata"), tests=StatedTests("log_rank")
+        log_rank, TABLE, ("duration", "event", "group", "strata", "entry"), tests=StatedTests("log_rank")
     ),
     "cox_model": CatalogueEntry(
         cox_model, TABLE, ("duration", "event", "covariates", "strata", "entry"), tests=StatedTests("model")
+    ),
+    "cox_prediction": CatalogueEntry(cox_prediction, TABLE),
+    "cox_residuals": CatalogueEntry(cox_residuals, TABLE, ("duration", "event", "covariates", "strata", "entry")),
+    "proportional_hazards": CatalogueEntry(
+        proportional_hazards,
+        TABLE,
+        ("duration", "event", "covariates", "strata", "entry"),
+        tests=StatedTests("model"),
+    ),
+    "concordance": CatalogueEntry(
+        concordance, TABLE, ("duration", "event", "risk", "strata", "entry"), tests=StatedTests("other")
     ),
     "cox_scan": CatalogueEntry(
         cox_scan,
@@ -224,6 +260,13 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         ("expression", "duration", "event", "covariates"),
         tests=StatedTests("model", over=GENE, correction="benjamini_hochberg"),
     ),
+    "landmark_cohort": CatalogueEntry(
+        landmark_cohort, TABLE, ("duration", "event", "entry", "exposure", "exposure_time")
+    ),
+    "survival_cutoff": CatalogueEntry(
+        survival_cutoff, TABLE, ("duration", "event", "score"), tests=StatedTests("log_rank")
+    ),
+    "apply_cutoff": CatalogueEntry(apply_cutoff, TABLE, ("score",)),
     "ranking_of": CatalogueEntry(ranking_of, RESULT),
     "gene_selection": CatalogueEntry(gene_selection, RESULT),
     "prerank_enrichment": CatalogueEntry(prerank_enrichment, RESULT, tests=SETS),
@@ -247,6 +290,16 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         ("expression", "response"),
         tests=StatedTests("rank_sum", over=GENE, correction="benjamini_hochberg"),
     ),
+    "validate_risk": CatalogueEntry(
+        validate_risk, TABLE, ("risk", "duration", "event"), tests=StatedTests("model"), cutoffs=("validation_high",)
+    ),
+    "random_signatures": CatalogueEntry(
+        random_signatures, TABLE, ("duration", "event"), tests=StatedTests("other")
+    ),
+    "leave_one_gene_out": CatalogueEntry(
+        leave_one_gene_out, TABLE, ("duration", "event"), tests=StatedTests("model")
+    ),
+    "meta_analysis": CatalogueEntry(meta_analysis, RESULT, tests=StatedTests("model")),
 }
 
 

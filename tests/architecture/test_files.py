@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "chemores_dask"
@@ -25,8 +24,18 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
 def _functions(path: Path) -> list[ast.FunctionDef]:
-    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+    return [node for node in ast.walk(_tree(path)) if isinstance(node, ast.FunctionDef)]
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
 
 
 def _code_lines(function: ast.FunctionDef) -> int:
@@ -36,24 +45,22 @@ def _code_lines(function: ast.FunctionDef) -> int:
     return (function.end_lineno or first) - first + 1
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_module__is_small_and_says_what_it_holds(path):
-    tree = ast.parse(path.read_text())
-    assert len(path.read_text().splitlines()) <= MAXIMUM_LINES
-    assert ast.get_docstring(tree), "a module starts with a docstring"
-    assert path.stem not in BANNED_NAMES
+def test_modules__are_small_and_say_what_they_hold():
+    assert not [_name(path) for path in MODULES if _lines(path) > MAXIMUM_LINES]
+    assert not [_name(path) for path in MODULES if not ast.get_docstring(_tree(path))]
+    assert not [_name(path) for path in MODULES if path.stem in BANNED_NAMES]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_module__has_small_functions(path):
-    long = {f.name: _code_lines(f) for f in _functions(path) if _code_lines(f) > MAXIMUM_FUNCTION_LINES}
-    assert not long
+def test_modules__have_small_functions():
+    lines = {f"{_name(path)}: {f.name}": _code_lines(f) for path in MODULES for f in _functions(path)}
+    assert not {name: number for name, number in lines.items() if number > MAXIMUM_FUNCTION_LINES}
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if _name(p) not in LAZY_DOORS], ids=_name)
-def test_module__imports_at_the_top(path):
+def test_modules__import_at_the_top():
     hidden = [
-        node.lineno
+        f"{_name(path)}:{node.lineno}"
+        for path in MODULES
+        if _name(path) not in LAZY_DOORS
         for function in _functions(path)
         for node in ast.walk(function)
         if isinstance(node, (ast.Import, ast.ImportFrom))
@@ -76,23 +83,25 @@ def test_tests__mirror_the_package():
     assert not missing
 
 
-@pytest.mark.parametrize("path", TEST_FILES, ids=_name)
-def test_test_file__is_small(path):
-    assert len(path.read_text().splitlines()) <= MAXIMUM_TEST_LINES
+def test_test_files__are_small():
+    assert TEST_FILES
+    assert not [_name(path) for path in TEST_FILES if _lines(path) > MAXIMUM_TEST_LINES]
 
 
-@pytest.mark.parametrize("path", TEST_FILES, ids=_name)
-def test_test_file__names_subject_and_claim(path):
-    names = [f.name for f in _functions(path) if f.name.startswith("test_")]
-    assert names
-    assert not [name for name in names if "__" not in name.removeprefix("test_")]
+def test_test_files__name_subject_and_claim():
+    names = {path: [f.name for f in _functions(path) if f.name.startswith("test_")] for path in TEST_FILES}
+    assert not [_name(path) for path, own in names.items() if not own]
+    every = [(_name(path), name) for path, own in names.items() for name in own]
+    assert not [(path, name) for path, name in every if "__" not in name.removeprefix("test_")]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_module__swallows_no_errors(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ExceptHandler):
-            assert node.type is not None, f"line {node.lineno}: except names a class"
-            body = node.body
-            silent = len(body) == 1 and isinstance(body[0], ast.Pass)
-            assert not silent, f"line {node.lineno}: an error is swallowed (contextlib.suppress says so on purpose)"
+def test_modules__swallow_no_errors():
+    handlers = [
+        (f"{_name(path)}:{node.lineno}", node)
+        for path in MODULES
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.ExceptHandler)
+    ]
+    assert not [place for place, handler in handlers if handler.type is None], "except names a class"
+    silent = [place for place, handler in handlers if len(handler.body) == 1 and isinstance(handler.body[0], ast.Pass)]
+    assert not silent, "an error is swallowed (contextlib.suppress says so on purpose)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from collections import Counter
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -19,6 +20,7 @@ MAXIMUM_PARAMETERS = 8
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
+@cache
 def public_functions():
     return {
         name: getattr(chemores_dask, name)
@@ -27,6 +29,7 @@ def public_functions():
     }
 
 
+@cache
 def result_specs():
     found = {}
     for module in pkgutil.walk_packages(chemores_dask.__path__, "chemores_dask."):

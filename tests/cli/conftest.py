@@ -83,3 +83,9 @@ def held_store(store):
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
         yield store
+
+
+@pytest.fixture
+def without_report(monkeypatch):
+    """Survival commands leave the report out, which is most of their time; for tests of numbers."""
+    monkeypatch.setattr("chemores_dask.cli.survival_run.write_report", lambda record, results, *, path: path)

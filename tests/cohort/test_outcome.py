@@ -68,6 +68,28 @@ def test_check_outcome__refuses_entries_that_are_not_before_the_end():
     assert _check(_patients(entry=[0.0, 1.0, 2.0]), entry="entry").entry.tolist() == [0, 1, 2]
 
 
+def test_check_outcome__reads_weights():
+    assert _check(_patients()).weight.tolist() == [1, 1, 1]
+    assert _check(_patients(w=[1.5, 2, 0.1]), weights="w").weight.tolist() == [1.5, 2, 0.1]
+    assert _check(_patients(w=[1.5, 2, 0.1], entry=[0.0, 1.0, 2.0]), weights="w", entry="entry").weight[0] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("w", "words"),
+    [
+        ([1.0, 0.0, 1.0], r"'w' must be above 0 in test.*1 of 3 patients: p2 \(0.0\)"),
+        ([1.0, -2.0, 1.0], r"'w' must be above 0 in test.*p2 \(-2.0\)"),
+        ([1.0, np.nan, 1.0], r"'w' must be known and finite.*p2"),
+        ([1.0, np.inf, 1.0], r"'w' must be known and finite.*p2"),
+        ([1.0, 1e9, 1e-3], r"'w' must lie between 1e-06 and 1e\+06 in test.*p2 \(1000000000.0\)"),
+        (np.array(["much", "less", "1"], dtype=object), r"'w' of test must hold numbers"),
+    ],
+)
+def test_check_outcome__refuses_impossible_weights(w, words):
+    with pytest.raises(InputError, match=words):
+        _check(_patients(w=w), weights="w")
+
+
 def test_check_outcome__lists_what_is_there():
     with pytest.raises(MissingVariableError, match=r"'os_month'.*absent.*months"):
         check_outcome(_patients(), duration="os_month", event="died", caller="test")

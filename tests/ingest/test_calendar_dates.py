@@ -17,7 +17,16 @@ def read(*texts: object, **options: str) -> list[str]:
 
 
 def test_calendar_dates__reads_what_can_be_read_in_one_way() -> None:
-    written = ["2010-03-04", "2010/3/4", "2010.03.04", "20100304", "4.3.2010", "04-MAR-2010", "4 March 2010", "4. Mär 2010"]
+    written = [
+        "2010-03-04",
+        "2010/3/4",
+        "2010.03.04",
+        "20100304",
+        "4.3.2010",
+        "04-MAR-2010",
+        "4 March 2010",
+        "4. Mär 2010",
+    ]
     assert set(read(*written)) == {"2010-03-04"}
     assert read("2010-03-04T23:59:00Z", "2010-03-04 00:00:00.000") == ["2010-03-04"] * 2
     assert read("", "NA", None, "2010-12-31", "5 Dez 1895") == ["NaT", "NaT", "NaT", "2010-12-31", "1895-12-05"]
@@ -38,7 +47,16 @@ def test_calendar_dates__refuses_two_readings_until_the_format_is_named() -> Non
 
 
 @pytest.mark.parametrize(
-    "texts", [("13/04/2010", "04/13/2010"), ("2010-02-30",), ("03/04/10",), ("2010",), ("40179",), ("2010-03",), ("4 Foo 2010",)]
+    "texts",
+    [
+        ("13/04/2010", "04/13/2010"),
+        ("2010-02-30",),
+        ("03/04/10",),
+        ("2010",),
+        ("40179",),
+        ("2010-03",),
+        ("4 Foo 2010",),
+    ],
 )
 def test_calendar_dates__refuses_what_is_no_date_without_showing_it(texts: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match=r"'seen'.*rows 0") as caught:

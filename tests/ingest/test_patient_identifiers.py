@@ -20,7 +20,13 @@ def test_match_identifiers__says_how_each_was_found() -> None:
         "X77": "77",
         "Ab 1": "AB-1",
     }
-    assert list(found.manner.values()) == ["equal", "punctuation and case", "suffix 01A-11R", "punctuation", "punctuation and case"]
+    assert list(found.manner.values()) == [
+        "equal",
+        "punctuation and case",
+        "suffix 01A-11R",
+        "punctuation",
+        "punctuation and case",
+    ]
     assert found.samples_without_patient == ("gene",)
     assert found.patients_without_sample == ("P9",)
     assert found.table().iloc[2].tolist() == ["TCGA_02_0003_01A_11R", "TCGA-02-0003", "suffix 01A-11R"]

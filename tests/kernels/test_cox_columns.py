@@ -1,4 +1,4 @@
-"""One model per gene: twins, the general kernel, missing values, hopeless genes."""
+"""One model per gene: twins, the general kernel, missing values, interactions, hopeless genes."""
 
 from __future__ import annotations
 
@@ -7,113 +7,151 @@ import pytest
 
 from chemores_dask.kernels import cox
 from chemores_dask.kernels.cox import fit_cox, risk_order, standardize
-from chemores_dask.kernels.cox_columns import fit_univariate, scan_efron, univariate_terms
+from chemores_dask.kernels.cox_columns import ESTIMATES, GeneModel, scan_genes
+from chemores_dask.kernels.cox_robust import robust_covariance
 
 PATIENTS = 50
+NOBODY = np.full(PATIENTS, -np.inf)
 
 
-@pytest.fixture
-def cohort():
+def _model(*, covariates=0, late=False, weighted=False, interaction=False, cluster=False, steps=50, efron=True):
     rng = np.random.default_rng(7)
-    duration = rng.integers(1, 15, PATIENTS).astype(float)
-    event = rng.random(PATIENTS) < 0.6
-    order, risk = risk_order(duration, event, np.full(PATIENTS, -np.inf), np.zeros(PATIENTS, dtype=int))
-    return order, risk, rng.normal(size=(6, PATIENTS)), standardize(rng.normal(size=(PATIENTS, 2)))[0]
+    duration = rng.integers(3, 15, PATIENTS).astype(float)
+    entry = np.minimum(rng.integers(0, 9, PATIENTS), duration - 1) if late else NOBODY
+    weight = rng.uniform(0.5, 2, PATIENTS) if weighted else None
+    order, risk = risk_order(duration, rng.random(PATIENTS) < 0.7, entry, np.zeros(PATIENTS), weight)
+    beside = rng.normal(size=(PATIENTS, covariates))
+    if interaction:
+        beside = np.column_stack([beside, rng.integers(0, 2, PATIENTS)])
+    scaled, center, spread = standardize(beside)
+    none = np.zeros(0)
+    return GeneModel(
+        order,
+        risk,
+        np.ascontiguousarray(scaled[order]),
+        -center[-1:] / spread[-1:] if interaction else none,
+        1 / spread[-1:] if interaction else none,
+        rng.integers(0, 9, PATIENTS) if cluster else np.zeros(0, dtype=np.int64),
+        efron,
+        steps,
+    ), beside
 
 
-def _scan(matrix, order, risk, covariates=None, *, function=scan_efron, steps=50):
-    beside = np.zeros((PATIENTS, 0)) if covariates is None else np.ascontiguousarray(covariates[order])
-    return function(np.ascontiguousarray(matrix), order, risk.duration, risk.event, beside, steps)
+def _genes(genes=6):
+    return np.random.default_rng(2).normal(size=(genes, PATIENTS))
 
 
-def _starts(risk):
-    fresh = np.r_[True, risk.duration[1:] != risk.duration[:-1]]
-    return np.append(np.flatnonzero(fresh), risk.duration.size)
+def _named(found):
+    return {name: found[0][:, i] for i, name in enumerate(ESTIMATES)}
 
 
-@pytest.mark.parametrize("covariates", [False, True])
-def test_scan_efron__is_the_same_compiled_and_plain(cohort, covariates):
-    order, risk, matrix, beside = cohort
+SETTINGS = [
+    {},
+    {"weighted": True, "cluster": True},
+    {"late": True, "cluster": True},
+    {"covariates": 2, "weighted": True},
+    {"covariates": 1, "interaction": True, "cluster": True, "efron": False},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_scan_genes__is_the_same_compiled_and_plain(settings):
+    model, _ = _model(**settings)
+    matrix = _genes(3)
     matrix[1, 3] = np.nan
-    given = beside if covariates else None
-    compiled = _scan(matrix, order, risk, given)
-    for one, other in zip(compiled, _scan(matrix, order, risk, given, function=scan_efron.python), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-10)
+    matrix[2] = model.risk.duration[np.argsort(model.order)] == model.risk.duration.max()
+    for one, other in zip(scan_genes(matrix, model), scan_genes.python(matrix, model), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-8)
 
 
-def test_univariate_terms__are_those_of_the_general_kernel(cohort):
-    order, risk, matrix, _ = cohort
-    x = matrix[0][order]
-    slope, information = np.zeros(1), np.zeros((1, 1))
-    value = cox.cox_terms(np.array([0.3]), x[:, None].copy(), risk, True, slope, information)
-    for function in (univariate_terms, univariate_terms.python):
-        found = function(0.3, x, risk.event, _starts(risk))
-        np.testing.assert_allclose(found, (value, slope[0], information[0, 0]), rtol=1e-12)
-        assert function(1e6, x, risk.event, _starts(risk))[0] == -np.inf
-
-
-def test_fit_univariate__equals_the_general_fit(cohort):
-    order, risk, matrix, _ = cohort
-    x = standardize(matrix[0][order][:, None])[0]
-    general = fit_cox(x, risk, True, np.zeros(1), 50)
-    for function in (fit_univariate, fit_univariate.python):
-        b, error, log_likelihood, _, status = function(x[:, 0].copy(), risk.event, _starts(risk), 50)
-        assert status == cox.OK
-        np.testing.assert_allclose(
-            (b, error, log_likelihood), (general[0][0], general[1][0, 0] ** 0.5, general[2]), rtol=1e-10
-        )
-
-
-@pytest.mark.parametrize("covariates", [False, True])
-def test_scan_efron__leaves_out_patients_without_a_value(cohort, covariates):
-    order, risk, matrix, beside = cohort
-    missing = np.zeros(PATIENTS, dtype=bool)
-    missing[[0, 5, 17]] = True
-    matrix[0, missing] = np.nan
-    found = _scan(matrix[:1], order, risk, beside if covariates else None)
-    duration, event = np.empty(PATIENTS), np.empty(PATIENTS, dtype=bool)
-    duration[order], event[order] = risk.duration, risk.event
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_scan_genes__leaves_out_patients_without_a_value(settings):
+    model, beside = _model(**settings)
+    matrix = _genes(2)
+    missing = np.isin(np.arange(PATIENTS), [0, 5, 17])
+    matrix[:, missing] = np.nan
+    found = scan_genes(matrix, model)
+    back = np.argsort(model.order)
     kept = ~missing
-    small_order, small = risk_order(duration[kept], event[kept], np.full(kept.sum(), -np.inf), np.zeros(kept.sum()))
-    rest = beside[kept][small_order] if covariates else np.zeros((kept.sum(), 0))
-    expected = scan_efron(matrix[:1, kept].copy(), small_order, small.duration, small.event, rest, 50)
-    np.testing.assert_allclose(np.array(found), np.array(expected), rtol=1e-9)
-    assert found[5][0] == PATIENTS - 3
+    risk = model.risk
+    order, small = risk_order(
+        *(column[back][kept] for column in (risk.duration, risk.event, risk.entry)), np.zeros(kept.sum()), risk.weight[back][kept]
+    )
+    scaled, center, spread = standardize(beside[kept])
+    fewer = model._replace(order=order, risk=small, covariates=np.ascontiguousarray(scaled[order]))
+    if model.cluster.size:
+        fewer = fewer._replace(cluster=model.cluster[back][kept][order])
+    if model.zero.size:
+        fewer = fewer._replace(zero=-center[-1:] / spread[-1:], unit=1 / spread[-1:])
+    expected = scan_genes(np.ascontiguousarray(matrix[:, kept]), fewer)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-7)
+    assert found[2][0].tolist() == [PATIENTS - 3] * 2
+    assert found[2][1].tolist() == [small.event.sum()] * 2
 
 
-def test_scan_efron__gives_hopeless_genes_a_status(cohort):
-    order, risk, matrix, beside = cohort
-    duration = np.empty(PATIENTS)
-    duration[order] = risk.duration
+@pytest.mark.parametrize("late", [False, True])
+def test_scan_genes__gives_the_interaction_per_unit(late):
+    model, beside = _model(covariates=1, interaction=True, late=late, cluster=True, weighted=True)
+    gene = _genes(1)[0] * 3 + 5
+    found = _named(scan_genes(gene[None], model))
+    plain = np.column_stack([beside, gene, gene * beside[:, -1]])
+    scaled, _, spread = standardize(plain)
+    b, covariance, log_likelihood, _, status = fit_cox(scaled[model.order].copy(), model.risk, True, np.zeros(4), 50)
+    robust = robust_covariance(b, scaled[model.order].copy(), model.risk, True, covariance, model.cluster)
+    assert status == cox.OK
+    assert found["log_likelihood"][0] == pytest.approx(log_likelihood, rel=1e-12)
+    for name, j in (("", 2), ("interaction_", 3)):
+        value = found["coefficient" if j == 2 else "interaction"][0]
+        assert value == pytest.approx(b[j] / spread[j], rel=1e-8)
+        assert found[f"{name}error"][0] == pytest.approx(covariance[j, j] ** 0.5 / spread[j], rel=1e-8)
+        assert found[f"{name}robust_error"][0] == pytest.approx(robust[j, j] ** 0.5 / spread[j], rel=1e-8)
+    assert found["without"][0] < found["main"][0] < log_likelihood
+
+
+@pytest.mark.parametrize("covariates", [0, 2])
+def test_scan_genes__gives_hopeless_genes_a_status(covariates):
+    model, beside = _model(covariates=covariates)
+    matrix = _genes()
     matrix[0] = 0.1 + 0.2
     matrix[1, 4] = np.inf
     matrix[2] = np.nan
-    matrix[3] = beside[:, 0] * 3 + 1
-    matrix[4] = duration == duration.max()
-    status = _scan(matrix, order, risk, beside)[4]
-    assert status.tolist()[:4] == [cox.CONSTANT, cox.INFINITE, cox.TOO_FEW_EVENTS, cox.COLLINEAR]
-    assert status[5] == cox.OK
-    estimates = np.array(_scan(matrix, order, risk, beside)[:2])
-    assert np.isnan(estimates[:, status != cox.OK]).all()
-    assert np.isfinite(estimates[:, status == cox.OK]).all()
+    matrix[3] = beside[:, 0] * 3 + 1 if covariates else matrix[5] * 1e-120
+    matrix[4, :] = -1e101
+    estimates, status, _ = scan_genes(matrix, model)
+    follows = cox.COLLINEAR if covariates else cox.CONSTANT
+    assert status.tolist() == [cox.CONSTANT, cox.INFINITE, cox.TOO_FEW_EVENTS, follows, cox.INFINITE, cox.OK]
+    assert np.isnan(estimates[:5, :3]).all()
+    assert np.isfinite(estimates[5, :2]).all()
 
 
-@pytest.mark.parametrize("function", [scan_efron, scan_efron.python], ids=["compiled", "plain"])
-def test_scan_efron__flags_separation_constancy_in_risk_sets_and_too_few_steps(function):
-    duration = np.arange(1.0, PATIENTS + 1)
-    event = np.arange(PATIENTS) >= 5
-    order, risk = risk_order(duration, event, np.full(PATIENTS, -np.inf), np.zeros(PATIENTS))
-    early_death = (np.arange(PATIENTS) < 25).astype(float)
-    censored_first = (np.arange(PATIENTS) < 5).astype(float)
-    status = _scan(np.stack([early_death, censored_first]), order, risk, function=function)[4]
-    assert status.tolist() == [cox.SEPARATED, cox.CONSTANT]
-    noise = np.random.default_rng(0).normal(size=(1, PATIENTS))
-    assert _scan(noise, order, risk, function=function, steps=1)[4].tolist() == [cox.NOT_CONVERGED]
+@pytest.mark.parametrize("settings", [{}, {"covariates": 1}, {"late": True}, {"covariates": 1, "interaction": True}])
+def test_scan_genes__gives_separated_genes_an_estimate_by_firth(settings):
+    model, _ = _model(**settings)
+    last = model.risk.event & (model.risk.duration == model.risk.duration.max())
+    model = model._replace(risk=model.risk._replace(event=model.risk.event & ~last))
+    gene = (model.risk.duration == model.risk.duration.max())[np.argsort(model.order)].astype(float)
+    order, risk = risk_order(model.risk.duration, model.risk.event, model.risk.entry, np.zeros(PATIENTS))
+    model = model._replace(order=model.order[order], risk=risk, covariates=model.covariates[order].copy())
+    estimates, status, _ = scan_genes(gene[None], model)
+    found = {name: estimates[0, i] for i, name in enumerate(ESTIMATES)}
+    assert status[0] == cox.SEPARATED
+    assert np.isnan(found["coefficient"])
+    assert -20 < found["firth_coefficient"] < 0
+    assert 0 < found["firth_error"] < 20
+    assert found["firth_ratio"] > 0
+    assert found["log_likelihood"] > found["without"]
+    assert found["score"] > 0
 
 
-def test_scan_efron__does_not_care_for_shift_and_scale(cohort):
-    order, risk, matrix, _ = cohort
-    plain = _scan(matrix, order, risk)
-    shifted = _scan(matrix * 1e-5 + 1e2, order, risk)
-    np.testing.assert_allclose(shifted[0] * 1e-5, plain[0], rtol=1e-6)
-    np.testing.assert_allclose(shifted[1] * 1e-5, plain[1], rtol=1e-6)
+def test_scan_genes__does_not_care_for_shift_and_scale():
+    model, _ = _model()
+    matrix = _genes()
+    plain, shifted = _named(scan_genes(matrix, model)), _named(scan_genes(matrix * 1e-5 + 1e2, model))
+    for name in ("coefficient", "error"):
+        np.testing.assert_allclose(shifted[name] * 1e-5, plain[name], rtol=1e-6)
+
+
+def test_scan_genes__says_when_the_steps_were_too_few():
+    for settings in ({}, {"covariates": 1}):
+        model, _ = _model(**settings)
+        assert scan_genes(_genes(1), model._replace(max_iterations=1))[1].tolist() == [cox.NOT_CONVERGED]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import json
 import random
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -39,20 +38,50 @@ of = "normalized"
 components = 3
 """
 
-# The n-th file opened for writing below the store fails as on a full disk; so does everything after it.
+# The n-th file opened for writing below the store fails as on a full disk; so does everything after it. The command runs once for each
+# number that comes in, in a child of a process that has loaded all packages; how it ended and what it said go out as JSON.
 FULL_DISK = """
-import errno, os, sys
+import errno, json, os, sys
 from chemores_dask.cli.main import main
-store, allowed = sys.argv[1], int(sys.argv[2])
+import chemores_dask.cli.run_command
 opened = 0
 def look(event, arguments):
     global opened
-    if event == "open" and str(arguments[0]).startswith(store) and isinstance(arguments[2], int) and arguments[2] & 3:
+    writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & 3
+    if writes and str(arguments[0]).startswith(sys.argv[1]):
         opened += 1
         if opened > allowed:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(arguments[0]))
-sys.addaudithook(look)
-main(sys.argv[3:])
+for line in sys.stdin:
+    allowed = int(line)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(writing, 2)
+        sys.addaudithook(look)
+        sys.exit(main(sys.argv[2:]))
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said]), flush=True)
+"""
+
+# Blocks take their time, so that the first step is not over before it is interrupted.
+SLOW_BLOCKS = """
+import sys, time
+from chemores_dask.cli.main import main
+from chemores_dask.workflow import runner
+opened = runner.open_cells
+def slowly(block):
+    time.sleep(2)
+    return block
+def open_slow(store):
+    cells = opened(store)
+    cells.X = cells.X.map_blocks(slowly, dtype=cells.X.dtype, meta=cells.X._meta)
+    return cells
+runner.open_cells = open_slow
+sys.exit(main(sys.argv[1:]))
 """
 
 
@@ -71,23 +100,26 @@ def command(study):
 
 
 @pytest.mark.slow
-def test_run__says_that_the_disk_is_full_and_goes_on(study, tmp_path):
+def test_run__says_that_the_disk_is_full_and_goes_on(study):
     store = study[0]
     chance = random.Random(5)
-    for _ in range(4):
-        allowed = chance.randint(0, 60)
-        done = subprocess.run(
-            [sys.executable, "-c", FULL_DISK, str(store), str(allowed), *command(study)],
-            capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            assert done.returncode == 1
-            assert "No space left on device" in done.stderr, done.stderr
-            assert "Traceback" not in done.stderr
-            assert "run the same command again" in done.stderr
-        for entry in list_results(store):
-            if entry.complete:
-                open_result(store, step=entry.step, fingerprint=entry.fingerprint).load()
+    driver = [sys.executable, "-c", FULL_DISK, str(store), *command(study)]
+    failed = 0
+    with subprocess.Popen(driver, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        for _ in range(4):
+            process.stdin.write(f"{chance.randint(0, 60)}\n")
+            process.stdin.flush()
+            code, said = json.loads(process.stdout.readline())
+            if code:
+                failed += 1
+                assert code == 1
+                assert "No space left on device" in said, said
+                assert "Traceback" not in said
+                assert "run the same command again" in said
+            for entry in list_results(store):
+                if entry.complete:
+                    open_result(store, step=entry.step, fingerprint=entry.fingerprint).load()
+    assert failed > 1
     record = run_pipeline(read_pipeline(study[1]), store, out=study[2])
     assert all(entry.complete for entry in list_results(store) if (entry.step) in {step.name for step in record.steps})
     assert open_patients(store, cohort="trial").sizes["patient"] == 40
@@ -96,15 +128,11 @@ def test_run__says_that_the_disk_is_full_and_goes_on(study, tmp_path):
 @pytest.mark.slow
 def test_run__ends_cleanly_when_a_person_interrupts(study):
     store = study[0]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "chemores_dask.cli.main", *command(study)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not (store / "writer.lock").exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _out, err = process.communicate(timeout=120)
+    driver = [sys.executable, "-c", SLOW_BLOCKS, *command(study)]
+    with subprocess.Popen(driver, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert any("[1/2] quality" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        err = process.stderr.read()
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert "run the same command again" in err

@@ -11,6 +11,7 @@ from chemores_dask.aliases import Vector
 from chemores_dask.kernels.cox import CONSTANT, OK, fit_cox, risk_order, standardize
 
 MOST_STEPS = 50
+EFRON = True
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def fit_risk(risk: Vector, duration: Vector, event: Vector) -> RiskHazard:
     if spread[0] == 0:
         return RiskHazard(np.nan, np.nan, 0.0, CONSTANT)
     order, at_risk = risk_order(duration, event, np.full(risk.size, -np.inf), np.zeros(risk.size, dtype=np.int64))
-    b, covariance, _, _, status = fit_cox(np.ascontiguousarray(columns[order]), at_risk, True, np.zeros(1), MOST_STEPS)
+    b, covariance, _, _, status = fit_cox(np.ascontiguousarray(columns[order]), at_risk, EFRON, np.zeros(1), MOST_STEPS)
     if status != OK:
         return RiskHazard(np.nan, np.nan, float(spread[0]), int(status))
     return RiskHazard(float(b[0] / spread[0]), float(np.sqrt(covariance[0, 0]) / spread[0]), float(spread[0]), OK)

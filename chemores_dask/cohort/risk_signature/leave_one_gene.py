@@ -157,7 +157,9 @@ def _contributions(patients: xr.Dataset, signature: xr.Dataset, options: LeaveOn
 
 
 def _values(cohort: ScoredCohort, parts: Matrix, *, level: float) -> dict[str, object]:
-    risks = np.ascontiguousarray(np.vstack([cohort.risk, cohort.risk - parts.T]))
+    # Added up anew: a difference would leave rounding where nothing is left.
+    others = ~np.eye(parts.shape[1], dtype=bool)
+    risks = np.stack([cohort.risk, *(parts[:, kept].sum(axis=1) for kept in others)])
     order, at_risk = timed_risk(cohort.risk, cohort.duration, cohort.event)
     concordance = concordance_columns(risks, order, at_risk.starts, at_risk.event)
     fits = [fit_risk(risk, cohort.duration, cohort.event) for risk in risks]

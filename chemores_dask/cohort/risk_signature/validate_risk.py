@@ -316,12 +316,14 @@ def _high(patients: xr.Dataset, name: str, risk: Vector) -> Vector:
 
 
 def _horizons(horizons: Sequence[float], cohort: ScoredCohort, options: ValidationOptions) -> Vector:
-    given = np.atleast_1d(np.asarray(horizons, dtype=float))
+    for value in horizons:
+        check_between(value, parameter="horizons", caller=CALLER)
+    given = np.array([float(value) for value in horizons])
     last = float(cohort.duration.max())
-    if given.ndim != 1 or not given.size or not ((given > options.landmark) & (given < last)).all():
+    if not given.size or not ((given > options.landmark) & (given < last)).all():
+        start = f"the landmark, {options.landmark:g}," if options.landmark else "0"
         message = (
-            f"The 'horizons' of {CALLER} must lie after {'the landmark ' if options.landmark else ''}{options.landmark:g} and before the end "
-            f"of follow-up, {last:g}. Got {[float(value) for value in given.ravel()]}; somebody must be followed beyond every horizon."
+            f"The 'horizons' of {CALLER} must lie after {start} and before the end of follow-up, {last:g}. Got {given.tolist()}; somebody must be followed beyond every horizon."
         )
         raise ParameterError(message)
     return np.unique(given)

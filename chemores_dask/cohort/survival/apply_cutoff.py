@@ -16,7 +16,13 @@ ALGORITHM_REVISION = 1
 RESULT = declare(
     Variable("applied_cutoff_high", ("patient",), "b", doc="at or above the threshold"),
     Variable("applied_cutoff_group", ("patient",), "U", unit="label", doc="low or high"),
-    Variable("applied_cutoff_threshold", (), "f", unit="unit of the score", doc="the frozen cut-off as a score of these patients"),
+    Variable(
+        "applied_cutoff_threshold",
+        (),
+        "f",
+        unit="unit of the score",
+        doc="the frozen cut-off as a score of these patients",
+    ),
     Variable("applied_cutoff_patients", (), "i", unit="patients"),
     Variable("applied_cutoff_patients_high", (), "i", unit="patients"),
 )

@@ -59,7 +59,9 @@ class CompetingOutcome:
         """
         text = label_text(label)
         if text not in self.causes:
-            message = f"The '{parameter}' parameter of {caller} must be a cause. Got {text!r}; causes: {listed(self.causes)}."
+            message = (
+                f"The '{parameter}' parameter of {caller} must be a cause. Got {text!r}; causes: {listed(self.causes)}."
+            )
             raise ParameterError(message)
         return self.causes.index(text) + 1
 

@@ -75,7 +75,7 @@ RESULT = declare(
     Variable("cox_events", _GENE, "i", unit="patients", doc="with the event, among those"),
 )
 
-_OUTPUTS = {**dict.fromkeys(ESTIMATES, "f8"), "status": "i8", "patients": "i8", "events": "i8"}
+_RECORD = np.dtype([*((name, "f8") for name in ESTIMATES), ("status", "i8"), ("patients", "i8"), ("events", "i8")])
 
 
 def cox_scan(
@@ -160,10 +160,10 @@ def cox_scan(
         _scan,
         variable=expression,
         over="gene",
-        outputs=_OUTPUTS,
+        outputs={"fit": _RECORD},
         shared=(model,),
     )
-    found = dict(zip(lazy, compute(*(array.data for array in lazy.values())), strict=True))
+    (found,) = compute(lazy["fit"].data)
     attributes: dict[str, object] = {"ties": options.ties}
     if model.cluster.size:
         attributes["clusters"] = int(model.cluster.max()) + 1
@@ -187,10 +187,13 @@ def cox_scan(
     )
 
 
-def _scan(matrix: Matrix, model: GeneModel) -> tuple[Vector, ...]:
+def _scan(matrix: Matrix, model: GeneModel) -> tuple[Vector]:
     # A compiled kernel would travel as its code, and be compiled again by every worker; a function travels as its name.
     estimates, status, counts = scan_genes(matrix, model)
-    return (*estimates.T, status, *counts)
+    records = np.empty(status.size, dtype=_RECORD)
+    for name, values in zip(_RECORD.names or (), (*estimates.T, status, *counts), strict=True):
+        records[name] = values
+    return (records,)
 
 
 def _order(patients: xr.Dataset, expression: str) -> tuple[str, ...]:
@@ -272,7 +275,7 @@ def _check_covariates(model: GeneModel, terms: list[str]) -> None:
         raise InputError(message)
 
 
-def _gene_values(found: dict[str, Vector], model: GeneModel) -> dict[str, object]:
+def _gene_values(found: Vector, model: GeneModel) -> dict[str, object]:
     robust, interaction = model.cluster.size > 0, model.zero.size > 0
     coefficient, error = found["coefficient"], found["robust_error" if robust else "error"]
     z = coefficient / error
@@ -304,7 +307,7 @@ def _gene_values(found: dict[str, Vector], model: GeneModel) -> dict[str, object
     return values | _interaction_values(found, robust=robust) if interaction else values
 
 
-def _interaction_values(found: dict[str, Vector], *, robust: bool) -> dict[str, object]:
+def _interaction_values(found: Vector, *, robust: bool) -> dict[str, object]:
     error = found["interaction_robust_error" if robust else "interaction_error"]
     p_value = 2 * ndtr(-np.abs(found["interaction"] / error))
     values: dict[str, object] = {

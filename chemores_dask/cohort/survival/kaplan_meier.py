@@ -164,7 +164,9 @@ def _curve(outcome: Outcome, rows: Vector, times: Vector, *, options: CurveOptio
     )
     counts, weighted = (at_risk, events), {}
     if options.weights is not None:
-        counts = weighted_table(outcome.entry[order], outcome.duration[order], outcome.event[order], outcome.weight[order], times)
+        counts = weighted_table(
+            outcome.entry[order], outcome.duration[order], outcome.event[order], outcome.weight[order], times
+        )
         weighted = {"km_weighted_at_risk": counts[0], "km_weighted_events": counts[1]}
     survival, log_variance = product_limit(*counts)
     mean, variance = restricted_mean(times, survival, *counts, restrict)
@@ -200,7 +202,7 @@ def _jackknife(
 ) -> tuple[Vector, float]:
     cause = outcome.event[order].astype(np.int64)
     variances, means = jackknife_variances(
-        outcome.entry[order], outcome.duration[order], cause, outcome.weight[order], times, restrict
+        outcome.entry[order], outcome.duration[order], cause, outcome.weight[order], times, 1, restrict
     )
     alive = survival > 0
     return np.where(alive, variances[0] / np.where(alive, survival, 1.0) ** 2, np.inf), float(means[0])

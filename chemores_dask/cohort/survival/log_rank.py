@@ -234,18 +234,14 @@ def _check_comparison(outcome: Outcome, labels: list[str], *, event: str, group:
         )
         raise InputError(message)
     if not outcome.event.any():
-        message = (
-            f"log_rank needs events. {event!r} is false for all {outcome.duration.size} patients; is it coded the other way round?"
-        )
+        message = f"log_rank needs events. {event!r} is false for all {outcome.duration.size} patients; is it coded the other way round?"
         raise TooFewEventsError(message)
 
 
 def _scores(order: Sequence[str], labels: list[str]) -> Vector:
     named = [str(label) for label in order] if not isinstance(order, str) else [order]
     if sorted(named) != sorted(labels):
-        message = (
-            f"The 'order' parameter of log_rank must name every group once. Got {listed(named)}; groups: {listed(labels)}."
-        )
+        message = f"The 'order' parameter of log_rank must name every group once. Got {listed(named)}; groups: {listed(labels)}."
         raise ParameterError(message)
     return np.array([named.index(label) for label in labels], dtype=float)
 

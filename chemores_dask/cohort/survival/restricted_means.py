@@ -11,7 +11,8 @@ from chemores_dask.checks import check_between, listed
 from chemores_dask.cohort.outcome import Outcome, check_groups, check_outcome
 from chemores_dask.errors import ParameterError
 from chemores_dask.kernels.multiple_testing import holm
-from chemores_dask.kernels.product_limit import product_limit, restricted_mean as area_under, risk_table
+from chemores_dask.kernels.product_limit import product_limit, risk_table
+from chemores_dask.kernels.product_limit import restricted_mean as area_under
 from chemores_dask.results_spec import Variable, declare, make_result
 
 ALGORITHM_REVISION = 1
@@ -207,9 +208,7 @@ def _pairs(labels: list[str], reference: str | None) -> list[tuple[int, int]]:
     return [(first, second) for second in range(len(labels)) if second != first]
 
 
-def _pair_values(
-    found: np.ndarray, pairs: list[tuple[int, int]], counts: Vector, *, level: float
-) -> dict[str, object]:
+def _pair_values(found: np.ndarray, pairs: list[tuple[int, int]], counts: Vector, *, level: float) -> dict[str, object]:
     first, second = np.array(pairs).T
     mean, variance = found.T
     z = ndtri(0.5 + level / 2)

@@ -83,7 +83,9 @@ RESULT = declare(
         unit="standard deviations",
         doc="largest statistic that 5 % of the random orders exceed",
     ),
-    Variable("cutoff_threshold", (), "f", unit=_OF, doc="where the statistic is largest; from here on patients are high"),
+    Variable(
+        "cutoff_threshold", (), "f", unit=_OF, doc="where the statistic is largest; from here on patients are high"
+    ),
     Variable("cutoff_threshold_zscore", (), "f", unit="standard deviations", doc="above the mean of these patients"),
     Variable("cutoff_threshold_quantile", (), "f", doc="share of these patients below the threshold"),
     Variable("cutoff_high", _PATIENT, "b", doc="at or above the threshold"),
@@ -200,9 +202,7 @@ def survival_cutoff(
     scores = log_rank_scores(outcome.duration, outcome.event)
     mean, deviation = cut_moments(scores, below)
     if not (deviation > 0).all():
-        message = (
-            f"{caller} needs patients whose follow-up differs. All {scores.size} have the same time and event; there is nothing to compare."
-        )
+        message = f"{caller} needs patients whose follow-up differs. All {scores.size} have the same time and event; there is nothing to compare."
         raise InputError(message)
     # The sums below a cut and above it are the same but for their sign.
     statistics = -cut_statistics(scores[order], below, mean, deviation)
@@ -307,9 +307,7 @@ def _between(ordered: Vector, below: Vector) -> Vector:
     return np.where(middle > lower, middle, upper)
 
 
-def _maxima(
-    scores: Vector, below: Vector, mean: Vector, deviation: Vector, *, draws: int, seed: Seed
-) -> Vector:
+def _maxima(scores: Vector, below: Vector, mean: Vector, deviation: Vector, *, draws: int, seed: Seed) -> Vector:
     streams = np.array(spawn(seed, draws), dtype=np.uint64)
     parts = np.array_split(streams, -(-draws * int(below[-1]) // STEPS_AT_ONCE))
     given = [delayed(array, pure=True) for array in (scores, below, mean, deviation)]
@@ -378,7 +376,9 @@ def _hazard(column: Vector, outcome: Outcome) -> tuple[float, float, float, floa
     if spread[0] == 0:
         return (np.nan,) * 4 + (STATUS_FLAGS.index("constant"),)
     order, risk = risk_order(outcome.duration, outcome.event, outcome.entry, np.zeros(column.size, dtype=np.int64))
-    place, covariance, _, _, status = fit_cox(np.ascontiguousarray(scaled[order]), risk, True, np.zeros(1), MAX_ITERATIONS)
+    place, covariance, _, _, status = fit_cox(
+        np.ascontiguousarray(scaled[order]), risk, True, np.zeros(1), MAX_ITERATIONS
+    )
     if status != OK:
         return (np.nan,) * 4 + (int(status),)
     coefficient, error = float(place[0] / spread[0]), float(np.sqrt(covariance[0, 0]) / spread[0])

@@ -12,7 +12,6 @@ from chemores_dask.cohort.composition.beta_binomial_composition import RESULT, b
 from chemores_dask.errors import DroppedPatientsWarning, InputError, ParameterError, SmallSampleWarning
 from chemores_dask.kernels.likelihood_ratio import bartlett_factor, fit_pairs, ratio_p_value
 from chemores_dask.kernels.multiple_testing import benjamini_hochberg
-from chemores_dask.kernels.paired_tests import paired_t_test
 from chemores_dask.results_spec import check_result
 from tests.published_counts import EXPANSION
 
@@ -100,7 +99,7 @@ def test_beta_binomial_composition__refuses():
 
 
 def null_p_values(*, cohorts, patients, cells, share, rho, seed, draws=40):
-    """P values of the corrected and the plain ratio, and of the t test of the log odds, where nothing changes."""
+    """P values of the corrected ratio where nothing changes."""
     generator = np.random.default_rng(seed)
     total, found = np.tile(np.array(cells, dtype=float), (patients, 1)), []
     for _ in range(cohorts):
@@ -109,10 +108,7 @@ def null_p_values(*, cohorts, patients, cells, share, rho, seed, draws=40):
         table = generator.binomial(total.astype(int), own).astype(float)
         fit = fit_pairs(table, total)
         factor = bartlett_factor(fit.null, total, draws=draws, generator=generator)
-        odds = np.log((table + 0.5) / (total - table + 0.5))
-        found.append(
-            (ratio_p_value(fit.ratio, factor), ratio_p_value(fit.ratio, 1.0), paired_t_test(odds[:, 1] - odds[:, 0])[1])
-        )
+        found.append(ratio_p_value(fit.ratio, factor))
     return np.array(found)
 
 
@@ -122,11 +118,7 @@ def null_p_values(*, cohorts, patients, cells, share, rho, seed, draws=40):
     [(8, (100, 700), 0.014, 0.0), (8, (400, 600), 0.1, 0.02), (5, (400, 600), 0.1, 0.02)],
 )
 def test_beta_binomial__holds_its_level(patients, cells, share, rho):
-    # Three seeds together: 40 draws alone, rather than 200, raise the level to about 5.7 %, and one seed of 120 cohorts scatters by 2 %.
-    every = [
-        null_p_values(cohorts=120, patients=patients, cells=cells, share=share, rho=rho, seed=seed)[:, 0]
-        for seed in (5, 6, 7)
-    ]
-    found = np.concatenate(every)
+    # 40 draws, rather than 200, raise the level to about 5.7 %.
+    found = null_p_values(cohorts=120, patients=patients, cells=cells, share=share, rho=rho, seed=5)
     assert (found < 0.05).sum() <= stats.binom.ppf(0.999, found.size, 0.05)
     assert stats.kstest(found, "uniform").pvalue > 0.001

@@ -1,4 +1,4 @@
-"""The Cox scan against R, cox_model and itself in other blocks."""
+"""The Cox scan against R, cox_model, lifelines and itself in other blocks; hopeless genes, and the level of its tests."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 from lifelines import CoxPHFitter
+from scipy.special import chdtrc
 
+from chemores_dask.cohort.survival.cox_design import ModelOptions
 from chemores_dask.cohort.survival.cox_models import cox_model
+from chemores_dask.cohort.survival.cox_options import ScanOptions
 from chemores_dask.cohort.survival.cox_scan import RESULT, cox_scan
-from chemores_dask.errors import InputError, MissingVariableError, ParameterError, TooFewEventsError
+from chemores_dask.errors import InputError, MissingVariableError, TooFewEventsError
 from chemores_dask.kernels.cox import STATUS_FLAGS
 from chemores_dask.metering import TASKS, snapshot
 from chemores_dask.results_spec import check_result
@@ -27,6 +30,10 @@ def _patients(patients=60, genes=7, seed=1):
         "age": ("patient", rng.normal(60, 9, patients)),
         "expression": (("patient", "gene"), rng.normal(size=(patients, genes))),
     }
+    columns["start"] = ("patient", np.minimum(rng.integers(0, 9, patients), columns["months"][1] - 1).astype(float))
+    columns["site"] = ("patient", np.array(["a", "b", "c"])[rng.integers(0, 3, patients)])
+    columns["arm"] = ("patient", np.array(["new", "old"])[::-1][rng.integers(0, 2, patients)])
+    columns["w"] = ("patient", rng.uniform(0.5, 2, patients).round(2))
     return xr.Dataset(columns, coords={"gene": [f"G{g}" for g in range(genes)]})
 
 
@@ -40,11 +47,23 @@ def published(reference_folder):
     return patients.assign_coords(gene=expression.columns.to_numpy(), patient=expression.index.to_numpy())
 
 
-@pytest.mark.parametrize(("model", "covariates"), [("uni", ()), ("adj", ("age", "stage", "sex"))])
-def test_cox_scan__equals_r(published, reference_folder, model, covariates):
-    path = reference_folder / "reference" / "survival" / f"scan_{model}_efron.csv.gz"
+PUBLISHED = {
+    "uni_efron": {},
+    "uni_breslow": {"options": ScanOptions(ties="breslow")},
+    "adj_efron": {"covariates": ("age", "stage", "sex")},
+    "strat_efron": {"strata": "cohort"},
+    "startstop_efron": {"entry": "start"},
+    "weighted_efron": {"options": ScanOptions(weights="w")},
+    "robust_cluster_breslow": {"options": ScanOptions(ties="breslow", cluster="cohort")},
+}
+
+
+@pytest.mark.parametrize("model", PUBLISHED)
+def test_cox_scan__equals_r(published, reference_folder, model):
+    path = reference_folder / "reference" / "survival" / f"scan_{model}.csv.gz"
     expected = pd.read_csv(path, index_col=0)
-    result = cox_scan(published, duration="time", event="event", covariates=covariates)
+    chosen = published.sel(gene=expected.index.to_numpy())
+    result = cox_scan(chosen, duration="time", event="event", **PUBLISHED[model])
     check_result(RESULT, result)
     status = result["cox_status"].values
     fitted = expected["coef"].notna().to_numpy()
@@ -53,29 +72,73 @@ def test_cox_scan__equals_r(published, reference_folder, model, covariates):
     np.testing.assert_array_equal(status == CONSTANT, ~fitted)
     np.testing.assert_array_equal(status == SEPARATED, warned)
     fine = status == OK
-    for name, column in (("coefficient", "coef"), ("standard_error", "se"), ("p_value", "p")):
+    robust = "cox_robust_standard_error" in result
+    assert robust == model.startswith(("weighted", "robust"))
+    error = "robust_standard_error" if robust else "standard_error"
+    for name, column in (("coefficient", "coef"), (error, "se"), ("z", "z"), ("p_value", "p")):
         np.testing.assert_allclose(result[f"cox_{name}"].values[fine], expected[column][fine], rtol=1e-6)
     np.testing.assert_allclose(
         result["cox_log_likelihood"].values[fitted], expected["loglik"][fitted], rtol=0, atol=1e-8
     )
-    if not covariates:
-        ratio = result["cox_likelihood_ratio_p_value"].values
-        np.testing.assert_allclose(ratio[fitted], expected["lr_p"][fitted], rtol=1e-6)
+    if model != "adj_efron":
+        # There R tests the covariates, too; the scan tests the gene beside them.
+        ratio, score = (result[f"cox_{name}_p_value"].values[fitted] for name in ("likelihood_ratio", "score"))
+        np.testing.assert_allclose(ratio, expected["lr_p"][fitted], rtol=1e-6)
+        np.testing.assert_allclose(score, chdtrc(1, expected["score_test"][fitted]), rtol=1e-6)
+    firth = result["cox_firth_coefficient"].values
+    np.testing.assert_array_equal(np.isfinite(firth), warned)
+    assert (np.sign(firth[warned]) == np.sign(expected["coef"][warned])).all()
 
 
-def test_cox_scan__equals_the_model_of_one_gene():
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"strata": "site"}, {"entry": "start"}, {"strata": "site", "entry": "start"}, {"weights": "w"}, {"cluster": "site"}],
+)
+@pytest.mark.parametrize("ties", ["efron", "breslow"])
+def test_cox_scan__equals_the_model_of_one_gene(options, ties):
     patients = _patients()
-    scan = cox_scan(patients, **OPTIONS, covariates=["age"]).isel(gene=3)
-    patients["gene3"] = patients["expression"][:, 3]
-    full = cox_model(patients, **OPTIONS, covariates=["age", "gene3"])
-    alone = cox_model(patients, **OPTIONS, covariates=["age"])
-    assert float(scan["cox_coefficient"]) == pytest.approx(float(full["cox_model_coefficient"][1]), rel=1e-9)
-    assert float(scan["cox_p_value"]) == pytest.approx(float(full["cox_model_p_value"][1]), rel=1e-8)
-    assert float(scan["cox_hazard_ratio_upper"]) == pytest.approx(
-        float(full["cox_model_hazard_ratio_upper"][1]), rel=1e-8
+    patients["expression"] = patients["expression"].drop_vars("gene")
+    settings = {name: options[name] for name in ("weights", "cluster") if name in options}
+    flat = {name: options[name] for name in ("strata", "entry") if name in options}
+    scan = cox_scan(
+        patients, **OPTIONS, **flat, covariates=["age"], options=ScanOptions(ties=ties, **settings)
+    ).isel(gene=3)
+    one = xr.Dataset({name: patients[name] for name in ("months", "died", "age", "start", "site", "w")})
+    one["gene3"] = ("patient", patients["expression"].values[:, 3])
+    full, alone = (
+        cox_model(one, **OPTIONS, **flat, covariates=names, options=ModelOptions(ties=ties, **settings))
+        for names in (["age", "gene3"], ["age"])
     )
+    names = ["coefficient", "standard_error", "z", "p_value", "hazard_ratio_lower", "hazard_ratio_upper"]
+    names += ["robust_standard_error"] if settings else []
+    for name in names:
+        assert float(scan[f"cox_{name}"]) == pytest.approx(float(full[f"cox_model_{name}"][1]), rel=1e-8)
     gain = 2 * float(full["cox_model_log_likelihood"] - alone["cox_model_log_likelihood"])
-    assert gain == pytest.approx(2 * float(scan["cox_log_likelihood"] - alone["cox_model_log_likelihood"]), rel=1e-9)
+    assert float(scan["cox_likelihood_ratio_p_value"]) == pytest.approx(chdtrc(1, gain), rel=1e-8)
+
+
+@pytest.mark.parametrize("covariates", [[], ["age"]])
+def test_cox_scan__gives_the_interaction_with_a_treatment(covariates):
+    patients = _patients(patients=90)
+    result = cox_scan(patients, **OPTIONS, covariates=covariates, options=ScanOptions(interaction="arm"))
+    check_result(RESULT, result)
+    assert result.attrs["treatment"] == "arm[old]"
+    one = patients[["months", "died", "age"]].drop_vars("gene", errors="ignore")
+    one["old"] = patients["arm"] == "old"
+    one["g"] = ("patient", patients["expression"].values[:, 2])
+    one["both"] = one["g"] * one["old"]
+    full = cox_model(one, **OPTIONS, covariates=[*covariates, "old", "g", "both"])
+    without = cox_model(one, **OPTIONS, covariates=[*covariates, "old", "g"])
+    neither = cox_model(one, **OPTIONS, covariates=[*covariates, "old"])
+    gene = result.isel(gene=2)
+    for prefix, term in (("cox", "g"), ("cox_interaction", "both")):
+        for name in ("coefficient", "standard_error", "p_value"):
+            expected = float(full[f"cox_model_{name}"].sel(term=term))
+            assert float(gene[f"{prefix}_{name}"]) == pytest.approx(expected, rel=1e-7)
+    most, less, least = (float(model["cox_model_log_likelihood"]) for model in (full, without, neither))
+    assert float(gene["cox_interaction_likelihood_ratio_p_value"]) == pytest.approx(chdtrc(1, 2 * (most - less)), rel=1e-8)
+    assert float(gene["cox_likelihood_ratio_p_value"]) == pytest.approx(chdtrc(2, 2 * (most - least)), rel=1e-8)
+    assert (result["cox_interaction_q_value"] >= result["cox_interaction_p_value"]).all()
 
 
 def test_cox_scan__equals_lifelines_on_the_leukemia_table(leukemia_expression):
@@ -145,10 +208,38 @@ def test_cox_scan__never_raises_for_a_gene():
     assert (result["cox_q_value"] >= result["cox_p_value"]).values[5:].all()
 
 
-def test_cox_scan__has_uniform_p_values_when_nothing_matters():
-    p_values = cox_scan(_patients(patients=100, genes=400, seed=8), **OPTIONS)["cox_p_value"].values
-    assert 0.02 < (p_values < 0.05).mean() < 0.09
-    assert 0.44 < p_values.mean() < 0.56
+@pytest.mark.parametrize(
+    "settings", [{}, {"strata": "site", "entry": "start", "covariates": ["age"]}, {"options": ScanOptions(interaction="arm")}]
+)
+def test_cox_scan__keeps_its_level_when_nothing_matters(settings):
+    # 2,000 genes: the share below 0.05 has a standard error of 0.005.
+    result = cox_scan(_patients(patients=150, genes=2000, seed=8), **OPTIONS, **settings)
+    names = [name for name in result if str(name).endswith("p_value") and "firth" not in str(name)]
+    assert len(names) == (5 if "options" in settings else 3)
+    for name in names:
+        p_values = result[name].values
+        assert 0.03 < (p_values < 0.05).mean() < 0.07, name
+        assert 0.47 < p_values.mean() < 0.53, name
+
+
+def test_cox_scan__needs_clusters_where_patients_come_in_copies():
+    # Every patient stands there three times: only robust errors know that this is no new evidence.
+    once = _patients(patients=100, genes=1000, seed=3)
+    thrice = once.isel(patient=np.repeat(np.arange(100), 3)).assign(person=("patient", np.repeat(np.arange(100), 3)))
+    naive = cox_scan(thrice, **OPTIONS)["cox_p_value"].values
+    robust = cox_scan(thrice, **OPTIONS, options=ScanOptions(cluster="person"))["cox_p_value"].values
+    assert (naive < 0.05).mean() > 0.2
+    assert 0.03 < (robust < 0.05).mean() < 0.085
+
+
+def test_cox_scan__takes_whole_weights_for_copies():
+    once = _patients(patients=50)
+    times = np.arange(50) % 3 + 1
+    weighted = cox_scan(once.assign(w=("patient", times)), **OPTIONS, options=ScanOptions(weights="w", ties="breslow"))
+    copied = cox_scan(once.isel(patient=np.repeat(np.arange(50), times)), **OPTIONS, options=ScanOptions(ties="breslow"))
+    for name in ("cox_coefficient", "cox_standard_error", "cox_likelihood_ratio_p_value", "cox_score_p_value"):
+        np.testing.assert_allclose(weighted[name], copied[name], rtol=1e-9)
+    assert "cox_robust_standard_error" not in weighted
 
 
 @pytest.mark.parametrize(
@@ -156,16 +247,24 @@ def test_cox_scan__has_uniform_p_values_when_nothing_matters():
     [
         ({"expression": "tpm"}, MissingVariableError, "'tpm'.*absent.*expression"),
         ({"duration": "os_month"}, MissingVariableError, "'os_month'"),
-        ({"event": "nobody"}, TooFewEventsError, "at least 2 events with 0 covariates. Found 0"),
+        ({"event": "nobody"}, TooFewEventsError, "at least 2 events with 0 coefficients beside the gene's. Found 0"),
         ({"covariates": ["one"]}, InputError, "covariates of cox_scan must give a model of their own. That of one"),
         ({"covariates": ["age", "older"]}, InputError, "age, older is collinear"),
-        ({"max_iterations": 0}, ParameterError, "'max_iterations'"),
+        ({"options": ScanOptions(weights="age_below")}, InputError, "'age_below' must be above 0"),
+        ({"options": ScanOptions(interaction="site")}, InputError, "must name one treatment.*'site' gives the terms"),
+        ({"options": ScanOptions(interaction="arm"), "covariates": ["arm"]}, InputError, "no covariate"),
+        ({"options": ScanOptions(interaction="one")}, InputError, "That of one is"),
+        ({"options": ScanOptions(cluster="hospital")}, MissingVariableError, "'hospital'"),
+        ({"entry": "months"}, InputError, "'months' must lie before 'months'"),
     ],
 )
 def test_cox_scan__says_what_cannot_be_scanned(options, error, words):
     patients = _patients()
     patients = patients.assign(
-        nobody=("patient", np.zeros(60)), one=("patient", np.ones(60)), older=patients["age"] + 1
+        nobody=("patient", np.zeros(60)),
+        one=("patient", np.ones(60)),
+        older=patients["age"] + 1,
+        age_below=patients["age"] - 60,
     )
     with pytest.raises(error, match=words):
         cox_scan(patients, **{**OPTIONS, **options})
