@@ -11,12 +11,15 @@ from benchmarks.enrichment_jobs import enrichment_jobs
 from benchmarks.graph_jobs import GRAPH_PARTS, graph_jobs
 from benchmarks.measurement import Job
 from benchmarks.score_requirements import SCORE_PART, score_jobs
+from benchmarks.survival_jobs import PART as SURVIVAL_PART
+from benchmarks.survival_jobs import survival_jobs
 
 WARM_CELLS = 1_000
 IN_MEMORY = 200_000
 """Up to this many cells, packages that hold all cells in memory are measured."""
 
-PARTS = ("rivals", "cluster", "access", "cube", "ingest", SCORE_PART, ENRICHMENT_PART, DIFFERENTIAL_PART, *GRAPH_PARTS)
+OWN_PARTS = (SCORE_PART, ENRICHMENT_PART, DIFFERENTIAL_PART, SURVIVAL_PART, *GRAPH_PARTS)
+PARTS = ("rivals", "cluster", "access", "cube", "ingest", *OWN_PARTS)
 """What can be left out."""
 
 SINGLE = ("quality", "group_sums", "variable_genes", "pca", "module_score")
@@ -57,6 +60,7 @@ def jobs_of(sizes: Sequence[int], *, tiled: int, skip: Sequence[str] = ()) -> li
     jobs += graph_jobs(sizes, skip=skip)
     jobs += enrichment_jobs(sizes, skip=skip)
     jobs += differential_jobs(sizes, skip=skip)
+    jobs += survival_jobs(sizes, skip=skip)
     if tiled:
         jobs += [Job("inputs.tile", tiled), Job("ours.chain", tiled, seconds=1800)]
     return _once(jobs)

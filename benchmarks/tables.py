@@ -15,6 +15,7 @@ from benchmarks.measurement import Notebook
 from benchmarks.plots import draw_growth
 from benchmarks.requirements import check_agreement, requirements
 from benchmarks.score_requirements import score_requirements
+from benchmarks.survival_jobs import survival_requirements
 
 MACHINE = "machine.tsv"
 
@@ -34,6 +35,7 @@ def write_tables(notebook: Notebook, results: Path, *, sizes: Sequence[int], til
     rows += score_requirements(notebook, sizes=sizes)
     rows += enrichment_requirements(notebook, sizes=sizes)
     rows += differential_requirements(notebook, sizes=sizes)
+    rows += survival_requirements(notebook, sizes=sizes)
     rows += check_agreement(folder, sizes) + check_graphs(folder, sizes) + check_enrichment(folder, sizes)
     rows += check_differential(folder, sizes)
     table = pd.DataFrame(rows)

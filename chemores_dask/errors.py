@@ -207,5 +207,9 @@ class AliasedBatchWarning(ChemoresWarning):
     """Correcting these batches takes the contrast of interest away."""
 
 
+class EmptySignatureWarning(ChemoresWarning):
+    """No gene foretells survival better than none."""
+
+
 class TiedRanksWarning(ChemoresWarning):
     """Many genes of a ranking share their value, and their order is that of their names."""

@@ -168,9 +168,8 @@ def _add_scan(app: typer.Typer, perform: Perform) -> None:
     ) -> None:
         """Cox regression on every gene in turn: cox_scan.csv and a report.
 
-        With --cluster, standard_error, z and p are robust. Where the status of a gene is separated its coefficient is
-        where the iteration stopped, as in R: rely on the likelihood ratio and score tests; tables/scan.gene.tsv has
-        Firth's estimates.
+        With --cluster, standard_error, z and p are robust. Coefficient, error and hazard ratio of a gene with the status
+        separated are Firth's; it has no z, p and q: rely on p_likelihood_ratio and p_score, which hold.
         """
         perform(
             "survival_scan",
@@ -208,6 +207,9 @@ def _add_model(app: typer.Typer, perform: Perform) -> None:
         weights: Weights = None,
         cluster: Cluster = None,
         robust: Annotated[bool, typer.Option("--robust", help="Robust errors, each row by itself.")] = False,
+        firth: Annotated[
+            bool, typer.Option("--firth", help="Firth's penalty: coefficients stay finite where columns separate patients.")
+        ] = False,
         origin: Origin = None,
         date_format: DateFormat = None,
         allow_column: AllowColumn = None,
@@ -219,7 +221,7 @@ def _add_model(app: typer.Typer, perform: Perform) -> None:
         """
         perform(
             "survival_model",
-            clinical=clinical, expression=expression, out=out, ties=ties.value, robust=robust,
+            clinical=clinical, expression=expression, out=out, ties=ties.value, robust=robust, firth=firth,
             columns=_columns(
                 time=time, event=event, event_values=event_value, unit=time_unit, sample=sample,
                 sample_suffix=sample_suffix, start=start, strata=strata,

@@ -13,7 +13,7 @@ from chemores_dask.cli.survival_run import SurvivalRun, start_run
 from chemores_dask.cli.terminal import say, show_table
 from chemores_dask.cohort.survival.kaplan_meier import CurveOptions, kaplan_meier
 from chemores_dask.cohort.survival.log_rank import log_rank
-from chemores_dask.figures.number_text import number_text, p_text
+from chemores_dask.figures.number_text import number_text, p_sentence
 from chemores_dask.workflow.record import Section
 
 CURVES, SUMMARY, TEST = "km_curves.csv", "km_summary.csv", "log_rank.csv"
@@ -69,7 +69,7 @@ def perform(
             TEST: rank_table(test, strata=meant.strata),
         }
         say(
-            f"Log-rank test: {p_text(float(test['log_rank_p_value']))}, n = {run.patients.sizes['patient']:,}, {run.events:,} events"
+            f"Log-rank test: {p_sentence(float(test['log_rank_p_value']))}, n = {run.patients.sizes['patient']:,}, {run.events:,} events"
         )
     run.finish(out, tables=tables, sections=_sections(run, curves), description=_description(run))
 

@@ -13,7 +13,7 @@ from chemores_dask.cli.survival_run import SurvivalRun, flag_words, start_run
 from chemores_dask.cli.terminal import say, show_table
 from chemores_dask.cohort.survival.cox_design import ModelOptions
 from chemores_dask.cohort.survival.cox_models import cox_model
-from chemores_dask.figures.number_text import number_text, p_text
+from chemores_dask.figures.number_text import number_text, p_sentence, p_text
 from chemores_dask.kernels.multiple_testing import benjamini_hochberg
 from chemores_dask.workflow.record import Section
 
@@ -22,7 +22,7 @@ ROBUST = "cox_model_robust_standard_error"
 
 
 def perform(
-    *, clinical: Path, expression: Path | None, out: Path, ties: str, robust: bool, columns: Mapping[str, object]
+    *, clinical: Path, expression: Path | None, out: Path, ties: str, robust: bool, firth: bool, columns: Mapping[str, object]
 ) -> None:
     """Fit the model, and write table, record and report."""
     run = start_run(
@@ -38,7 +38,7 @@ def perform(
             covariates=meant.covariates,
             strata=meant.strata or None,
             entry=meant.start,
-            options=ModelOptions(ties=ties, weights=meant.weights, cluster=meant.cluster, robust=robust or None),
+            options=ModelOptions(ties=ties, weights=meant.weights, cluster=meant.cluster, robust=robust or None, firth=firth),
         ),
     )
     table = model_table(model)
@@ -47,7 +47,7 @@ def perform(
         for row in table.itertuples()
     ]
     show_table(("term", "hazard ratio", "95 % limits", "Wald P", "status"), rows)
-    say(f"Likelihood ratio test of the whole model: {p_text(float(model['cox_model_likelihood_ratio_p_value']))}")
+    say(f"Likelihood ratio test of the whole model: {p_sentence(float(model['cox_model_likelihood_ratio_p_value']))}")
     run.finish(out, tables={TABLE: table}, sections=_sections(run, model), description=_description(run))
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.special import ndtri
 
 from chemores_dask.cli.survival_run import SurvivalRun, flag_words, start_run
 from chemores_dask.cli.terminal import say
 from chemores_dask.cohort.survival.cox_options import ScanOptions
 from chemores_dask.cohort.survival.cox_scan import cox_scan
-from chemores_dask.figures.number_text import p_text
+from chemores_dask.figures.number_text import p_sentence, p_text
 from chemores_dask.workflow.record import Section
 
 TABLE = "cox_scan.csv"
@@ -71,11 +72,24 @@ def scan_table(scan: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     Columns ``gene, n, events, coefficient, standard_error, z, p, q, hazard_ratio, lower_95, upper_95, log_likelihood,
-    p_likelihood_ratio, p_score, status``; the standard error is the robust one where there is one, as ``z`` and ``p`` are. What is not a number stays empty in a file.
+    p_likelihood_ratio, p_score, status``. What is not a number stays empty in a file. The standard error is the robust one where there is
+    one, as ``z`` and ``p`` are. Coefficient, error and hazard ratio of a separated gene are Firth's; it has no ``z``, ``p`` and ``q``.
     """
     values = {name: scan[variable].values for name, variable in COLUMNS.items()}
     if ROBUST in scan:
         values["standard_error"] = scan[ROBUST].values
+    firth = np.isfinite(scan["cox_firth_coefficient"].values)
+    coefficient, error = (scan[f"cox_firth_{name}"].values[firth] for name in ("coefficient", "standard_error"))
+    reach = ndtri(0.975) * error
+    for name, estimate in {
+        "coefficient": coefficient,
+        "standard_error": error,
+        "hazard_ratio": np.exp(coefficient),
+        "lower_95": np.exp(coefficient - reach),
+        "upper_95": np.exp(coefficient + reach),
+    }.items():
+        values[name] = np.where(firth, np.nan, values[name])
+        values[name][firth] = estimate
     return pd.DataFrame({"gene": scan["gene"].values, **values, "status": flag_words(scan["cox_status"])})
 
 
@@ -86,7 +100,7 @@ def say_genes(table: pd.DataFrame) -> None:
     below = int(np.sum(table["q"] < 0.05))
     say(f"{len(table):,} genes: {said}; {below:,} with q below 0.05")
     for row in table.nsmallest(SHOWN, "p").itertuples():
-        say(f"  {row.gene}: hazard ratio {row.hazard_ratio:.3g} ({row.lower_95:.3g} to {row.upper_95:.3g}), Wald {p_text(row.p)}, "
+        say(f"  {row.gene}: hazard ratio {row.hazard_ratio:.3g} ({row.lower_95:.3g} to {row.upper_95:.3g}), Wald {p_sentence(row.p)}, "
             f"q {p_text(row.q)}, n = {row.n:,}, {row.events:,} events")  # fmt: skip
 
 
@@ -105,7 +119,7 @@ def _sections(run: SurvivalRun, scan: xr.Dataset) -> tuple[Section, ...]:
     )
     text = (
         "Each point is a gene: how much its expression goes with the hazard, and how sure that is. Hazard ratios are per unit of the "
-        "expression table. The false discovery rate is held over the genes that were fitted."
+        "expression table. The false discovery rate is held over all genes that vary."
     )
     if left_out:
         text += f" Apart from these stand {left_out} genes; the likelihood ratio and score tests hold for separated genes, too."

@@ -14,7 +14,6 @@ from chemores_dask.figures.recorded import recorded_parameters
 from chemores_dask.figures.style import (
     HIGHLIGHT,
     MAIN,
-    NEUTRAL,
     OTHER,
     SMALL,
     SOFT_INK,
@@ -23,7 +22,7 @@ from chemores_dask.figures.style import (
     message_figure,
     new_figure,
 )
-from chemores_dask.figures.volcano import name_genes, write_sides
+from chemores_dask.figures.volcano import draw_limits, name_genes, write_sides
 
 GENES = ("log_fold_change", "p_value", "q_value", "status", "patients_same_direction")
 NUMBERS = ("patients", "patients_compared", "samples")
@@ -68,13 +67,7 @@ def differential_volcano(result: xr.Dataset, *, q: float = 0.05, labels: int = 1
         (found & (change <= 0), MAIN, "lower"),
     ):
         _draw_points(axes, change, height, members, agreed if compared else members, color, name)
-    reach = float(np.abs(change[usable]).max()) * 1.12 or 1.0
-    axes.set_xlim(-reach, reach)
-    axes.set_ylim(0, float(height[usable].max()) * 1.16 + 0.1)
-    axes.axvline(0, color=NEUTRAL, linewidth=0.8, zorder=0)
-    if found.any():
-        least = float(height[found].min())
-        axes.axhline(least, color=NEUTRAL, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0, gid="threshold")
+    draw_limits(axes, effect=change[usable], height=height[usable], found=height[found], q=q)
     dress(axes, x=f"log2 fold change ({shown_name(_contrast(result), longest=60)})", y="Evidence, −log10 P", grid="y")
     _say_sides(axes, int((found & (change > 0)).sum()), int((found & (change <= 0)).sum()))
     head(

@@ -26,6 +26,9 @@ volcano                cox_scan, response_scan           q, labels (number)
 differential_volcano   differential_expression, differential_by_state  q, labels (number), state
 p_value_calibration    differential_expression, differential_by_state  cells (step), group, state, level
 forest                 cox_model, ordinal_regression, necrosis_association   labels (table)
+schoenfeld_plot        proportional_hazards              labels (table), terms (number)
+hazard_ratio_curve     cox_model                         covariate, reference (number), labels (table)
+predicted_survival     cox_prediction                    labels (table), time_label
 running_sum            prerank_enrichment                gene_sets (names), sets (number)
 enrichment_dots        prerank_enrichment                others (table of steps by name), sets (number), q, title
 replication_scatter    enrichment_replication            first, second (names), labels (number)
@@ -34,6 +37,13 @@ roc_curve              classifier_performance            title
 calibration_curve      classifier_performance            title
 decision_curve         classifier_performance            title
 necrosis_scatter       necrosis_association              labels (table), title
+auc_over_time          validate_risk                     time_label, title
+brier_over_time        validate_risk                     time_label, title
+survival_calibration   validate_risk                     title
+survival_net_benefit   validate_risk                     title
+random_signature_null  random_signatures                 title
+leave_one_gene_dots    leave_one_gene_out                genes (number), title
+pooled_forest          meta_analysis                     title
 ====================== ================================= ================================================================================
 
 ``color`` is ``"sample"``, a column of the cube, or a variable over cells as ``"step.variable"``; ``select`` picks along its
@@ -55,6 +65,8 @@ from matplotlib.figure import Figure
 
 from chemores_dask.checks import listed
 from chemores_dask.errors import ParameterError
+from chemores_dask.figures.auc_over_time import auc_over_time
+from chemores_dask.figures.brier_over_time import brier_over_time
 from chemores_dask.figures.calibration_curve import calibration_curve
 from chemores_dask.figures.cluster_stability_plot import cluster_stability_plot
 from chemores_dask.figures.composition_bars import composition_bars
@@ -67,20 +79,28 @@ from chemores_dask.figures.differential_volcano import differential_volcano
 from chemores_dask.figures.embedding_map import embedding_map
 from chemores_dask.figures.enrichment_dots import enrichment_dots
 from chemores_dask.figures.forest import forest
+from chemores_dask.figures.hazard_ratio_curve import hazard_ratio_curve
+from chemores_dask.figures.leave_one_gene_dots import leave_one_gene_dots
 from chemores_dask.figures.marker_dots import marker_dots
 from chemores_dask.figures.necrosis_scatter import necrosis_scatter
 from chemores_dask.figures.p_value_calibration import p_value_calibration
+from chemores_dask.figures.pooled_forest import pooled_forest
 from chemores_dask.figures.pooled_points import pooled_points
+from chemores_dask.figures.predicted_survival import predicted_survival
 from chemores_dask.figures.quality_violins import quality_violins
+from chemores_dask.figures.random_signature_null import random_signature_null
 from chemores_dask.figures.ranked_scores import ranked_scores
 from chemores_dask.figures.replication_scatter import replication_scatter
 from chemores_dask.figures.roc_curve import roc_curve
 from chemores_dask.figures.running_sum_plot import running_sum
+from chemores_dask.figures.schoenfeld_plot import schoenfeld_plot
 from chemores_dask.figures.score_distribution import score_distribution
 from chemores_dask.figures.score_threshold import score_threshold
 from chemores_dask.figures.score_violins import score_violins
 from chemores_dask.figures.scores_by_group import scores_by_group
+from chemores_dask.figures.survival_calibration import survival_calibration
 from chemores_dask.figures.survival_curves import survival_curves
+from chemores_dask.figures.survival_net_benefit import survival_net_benefit
 from chemores_dask.figures.variable_genes_plot import variable_genes_plot
 from chemores_dask.figures.variance_explained import variance_explained
 from chemores_dask.figures.volcano import volcano
@@ -156,6 +176,9 @@ FIGURES: dict[str, FigureEntry] = {
         p_value_calibration, ("differential_expression", "differential_by_state"), {"cells": "markers"}
     ),
     "forest": FigureEntry(forest, ("cox_model", "ordinal_regression", "necrosis_association")),
+    "schoenfeld_plot": FigureEntry(schoenfeld_plot, ("proportional_hazards",)),
+    "hazard_ratio_curve": FigureEntry(hazard_ratio_curve, ("cox_model",)),
+    "predicted_survival": FigureEntry(predicted_survival, ("cox_prediction",)),
     "scores_by_group": FigureEntry(scores_by_group, ("response_groups",)),
     "roc_curve": FigureEntry(roc_curve, ("classifier_performance",)),
     "running_sum": FigureEntry(running_sum, ("prerank_enrichment",)),
@@ -165,6 +188,13 @@ FIGURES: dict[str, FigureEntry] = {
     "replication_scatter": FigureEntry(replication_scatter, ("enrichment_replication",)),
     "calibration_curve": FigureEntry(calibration_curve, ("classifier_performance",)),
     "decision_curve": FigureEntry(decision_curve, ("classifier_performance",)),
+    "auc_over_time": FigureEntry(auc_over_time, ("validate_risk",)),
+    "brier_over_time": FigureEntry(brier_over_time, ("validate_risk",)),
+    "survival_calibration": FigureEntry(survival_calibration, ("validate_risk",)),
+    "survival_net_benefit": FigureEntry(survival_net_benefit, ("validate_risk",)),
+    "random_signature_null": FigureEntry(random_signature_null, ("random_signatures",)),
+    "leave_one_gene_dots": FigureEntry(leave_one_gene_dots, ("leave_one_gene_out",)),
+    "pooled_forest": FigureEntry(pooled_forest, ("meta_analysis",)),
     "necrosis_scatter": FigureEntry(necrosis_scatter, ("necrosis_association",)),
 }
 

@@ -99,11 +99,7 @@ def volcano(scan: xr.Dataset, *, q: float = 0.05, labels: int = 15) -> Figure:
     ):
         axes.plot(coefficient[members], height[members], ".", markersize=5 if name != "other" else 3.5, color=color, rasterized=True,
                   gid=name, markeredgewidth=0)  # fmt: skip
-    reach = float(np.abs(coefficient[usable]).max()) * 1.12 or 1.0
-    axes.set_xlim(-reach, reach)
-    axes.set_ylim(0, float(height[usable].max()) * 1.14 + 0.1)
-    axes.axvline(0, color=NEUTRAL, linewidth=0.8, zorder=0)
-    _draw_threshold(axes, height[found], q)
+    draw_limits(axes, effect=coefficient[usable], height=height[usable], found=height[found], q=q)
     dress(
         axes,
         x=kind.axis,
@@ -122,6 +118,32 @@ def volcano(scan: xr.Dataset, *, q: float = 0.05, labels: int = 15) -> Figure:
     members = found if found.any() else usable
     name_genes(axes, scan, members=members, effect=coefficient, p_value=p_value, height=height, labels=labels)
     return figure
+
+
+def draw_limits(axes: Axes, *, effect: np.ndarray, height: np.ndarray, found: np.ndarray, q: float) -> None:
+    """Make room for all points of a volcano, alike on both sides, and draw where the effect is none and where genes are found.
+
+    Parameters
+    ----------
+    axes
+        Those of the volcano.
+    effect, height
+        Of the genes drawn.
+    found
+        Heights of the genes below the false discovery rate.
+    q
+        That rate.
+    """
+    reach = float(np.abs(effect).max()) * 1.12 or 1.0
+    axes.set_xlim(-reach, reach)
+    axes.set_ylim(0, float(height.max()) * 1.16 + 0.1)
+    axes.axvline(0, color=NEUTRAL, linewidth=0.8, zorder=0)
+    if not found.size:
+        return
+    least = float(found.min())
+    axes.axhline(least, color=NEUTRAL, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0, gid="threshold")
+    axes.annotate(f"q = {q:g}", xy=(0, least), xycoords=axes.get_yaxis_transform(), xytext=(3, 2), textcoords="offset points",
+                  fontsize=SMALL, color=SOFT_INK)  # fmt: skip
 
 
 def write_sides(axes: Axes, *, lower: str, higher: str) -> None:
@@ -198,12 +220,3 @@ def _note(scan: xr.Dataset, usable: np.ndarray, kind: _Scan) -> str:
     if left_out:
         lines += f"\n{count_text(left_out)} genes could not be fitted ({kind.left_out}) and are left out."
     return lines
-
-
-def _draw_threshold(axes: Axes, heights: np.ndarray, q: float) -> None:
-    if not heights.size:
-        return
-    least = float(heights.min())
-    axes.axhline(least, color=NEUTRAL, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0, gid="threshold")
-    axes.annotate(f"q = {q:g}", xy=(0, least), xycoords=axes.get_yaxis_transform(), xytext=(3, 2), textcoords="offset points",
-                  fontsize=SMALL, color=SOFT_INK)  # fmt: skip

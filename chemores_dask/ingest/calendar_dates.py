@@ -78,11 +78,7 @@ def days_from_origin(
     0      P1             2.0
     """
     check_columns(table, columns, what="the clinical table", caller="days_from_origin")
-    start: pd.Series | np.datetime64
-    if origin in table.columns:
-        start = calendar_dates(table[origin], name=origin, date_format=date_format)
-    else:
-        start = _one_date(origin, table)
+    start = _origin(table, origin, date_format)
     days = {
         name: (calendar_dates(table[name], name=name, date_format=date_format) - start) / np.timedelta64(1, "D")
         for name in columns
@@ -185,7 +181,9 @@ def _pattern(date_format: str) -> str:
     )
 
 
-def _one_date(origin: str, table: pd.DataFrame) -> np.datetime64:
+def _origin(table: pd.DataFrame, origin: str, date_format: str | None) -> pd.Series | np.datetime64:
+    if origin in table.columns:
+        return calendar_dates(table[origin], name=origin, date_format=date_format)
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", origin):
         # Says which columns there are.
         check_columns(table, [origin], what="the clinical table", caller="days_from_origin")

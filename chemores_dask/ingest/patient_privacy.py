@@ -18,7 +18,8 @@ MONTHS = (
 
 NAMES_OF_COLUMNS = {
     "names": (
-        r"\bnames?$|\b(sur|fore|nach|vor|familien|geburts|maiden)name",
+        # Drugs, genes and centers have names, too; those of persons stand alone or say so.
+        r"^names?$|\b(sur|fore|nach|vor|familien|geburts|maiden)name",
         r"\b(last|first|middle|family|given|full|maiden|patient|patienten|subject|mother|father|contact|guardian) ?s? ?names?\b",
         r"\bname (last|first|of|des|der)\b|\binitials\b|\binitialen\b|\bnext of kin\b",
     ),
@@ -134,12 +135,8 @@ def _kind_by_name(name: str) -> str | None:
     words = re.findall(r"[^\W\d_]+|\d+", re.sub(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ])", " ", name))
     text = " ".join(words).lower()
     for kind, patterns in NAMES_OF_COLUMNS.items():
-        if kind == "dates of birth" and any(word in PERIOD_WORDS for word in text.split()):
-            continue
-        if kind == "names" and text.split()[-1:] in (["name"], ["names"]) and len(words) > 1:
-            # Drugs, genes and centers have names, too; those of persons say so.
-            patterns = patterns[1:]
-        if any(re.search(pattern, text) for pattern in patterns):
+        period = kind == "dates of birth" and any(word in PERIOD_WORDS for word in text.split())
+        if not period and any(re.search(pattern, text) for pattern in patterns):
             return kind
     return None
 

@@ -1,8 +1,8 @@
 """Baseline hazard of a Cox model: what each moment with deaths adds to it.
 
 At a moment with ``d`` deaths of mean weight ``w``, ``A_l = S_0 - (l/d) D_0`` with Efron's ties (``A_l = S_0`` with Breslow's) and
-``m_l = (S_1 - (l/d) D_1) / A_l``, in the notation of :mod:`chemores_dask.kernels.cox`. Summed over ``l < d``, the cumulative hazard grows by
-``w / A_l`` and its variance by ``w / A_l^2``; for those who die then, the hazard counts with the share ``1 - l/d`` only.
+``m_l = (S_1 - (l/d) D_1) / A_l``, in the notation of :mod:`chemores_dask.kernels.cox`. Summed over ``l < d``, the cumulative hazard grows
+by ``w / A_l`` and its variance by ``w / A_l^2``; for those who die then, the hazard counts with the share ``1 - l/d`` only.
 
 References
 ----------

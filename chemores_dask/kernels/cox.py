@@ -109,39 +109,27 @@ def risk_order(
 
 
 @jit
-def risk_set_sums(values: Matrix, risk: RiskOrder) -> Matrix:
-    """Sum rows of ``values`` over the patients at risk at each moment.
-
-    Nothing is ever subtracted, so that small risk sets keep full precision beside large ones: with late entry, a patient's moments are
-    cut into runs of 2^k and each run is given its share once.
-
-    Parameters
-    ----------
-    values
-        Patients (in the order of ``risk``) by columns.
-    risk
-        From :func:`risk_order`.
-
-    Returns
-    -------
-    Moments by columns.
-    """
+def _running_sums(values: Matrix, risk: RiskOrder) -> Matrix:
     moments, columns = risk.opens.size, values.shape[1]
-    if not risk.late:
-        sums = np.empty((moments, columns))
-        running = np.zeros(columns)
-        i = 0
-        for k in range(moments):
-            if risk.opens[k]:
-                running[:] = 0.0
-            while i < risk.first.size and risk.first[i] <= k:
-                if risk.first[i] < risk.past[i]:
-                    for c in range(columns):
-                        running[c] += values[i, c]
-                i += 1
-            for c in range(columns):
-                sums[k, c] = running[c]
-        return sums
+    sums, running = np.empty((moments, columns)), np.zeros(columns)
+    i = 0
+    for k in range(moments):
+        if risk.opens[k]:
+            running[:] = 0.0
+        while i < risk.first.size and risk.first[i] <= k:
+            if risk.first[i] < risk.past[i]:
+                for c in range(columns):
+                    running[c] += values[i, c]
+            i += 1
+        for c in range(columns):
+            sums[k, c] = running[c]
+    return sums
+
+
+@jit
+def _late_sums(values: Matrix, risk: RiskOrder) -> Matrix:
+    # A patient's moments are cut into runs of 2^k, nodes of a tree; each run gets its share once, and hands it down at the end.
+    moments, columns = risk.opens.size, values.shape[1]
     tree = np.zeros((2 * moments, columns))
     for i in range(risk.first.size):
         low, high = risk.first[i] + moments, risk.past[i] + moments
@@ -160,6 +148,26 @@ def risk_set_sums(values: Matrix, risk: RiskOrder) -> Matrix:
         for c in range(columns):
             tree[node, c] += tree[node // 2, c]
     return tree[moments:]
+
+
+@jit
+def risk_set_sums(values: Matrix, risk: RiskOrder) -> Matrix:
+    """Sum rows of ``values`` over the patients at risk at each moment.
+
+    Nothing is ever subtracted, so that small risk sets keep full precision beside large ones, also with late entry.
+
+    Parameters
+    ----------
+    values
+        Patients (in the order of ``risk``) by columns.
+    risk
+        From :func:`risk_order`.
+
+    Returns
+    -------
+    Moments by columns.
+    """
+    return _late_sums(values, risk) if risk.late else _running_sums(values, risk)
 
 
 @jit

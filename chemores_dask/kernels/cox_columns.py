@@ -251,9 +251,7 @@ def _fit_beside(
 @jit
 def _fit_covariates(risk: RiskOrder, model: GeneModel) -> tuple[Vector, float, int]:
     q = model.covariates.shape[1]
-    b, _, log_likelihood, _, status, _ = climb(
-        model.covariates, risk, model.efron, np.zeros(q), model.max_iterations
-    )
+    b, _, log_likelihood, _, status, _ = climb(model.covariates, risk, model.efron, np.zeros(q), model.max_iterations)
     return b, log_likelihood, status
 
 

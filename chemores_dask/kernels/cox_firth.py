@@ -76,9 +76,7 @@ def _penalty_slope(b: Vector, design: Matrix, risk: RiskOrder, efron: bool, cova
 
 
 @jit
-def _penalized(
-    b: Vector, design: Matrix, risk: RiskOrder, efron: bool, slope: Vector, information: Matrix
-) -> float:
+def _penalized(b: Vector, design: Matrix, risk: RiskOrder, efron: bool, slope: Vector, information: Matrix) -> float:
     # Minus infinity where the information is singular.
     log_likelihood = cox_terms(b, design, risk, efron, slope, information)
     return log_likelihood + log_determinant(information) / 2 if log_likelihood > -np.inf else log_likelihood
@@ -145,6 +143,6 @@ def fit_firth(
 
     Returns
     -------
-    Coefficients, their covariance (the inverse of the information without penalty, taken there), penalized log-likelihood, last step, status.
+    Coefficients, their covariance (the inverse of the information there), penalized log-likelihood, last step, status.
     """
     return fit_firth_first(design, risk, efron, start, max_iterations, start.size)

@@ -68,7 +68,8 @@ def deviance_residuals(martingale: Vector, event: Vector) -> Vector:
     """
     expected = np.maximum(event - martingale, np.finfo(float).tiny)
     inside = -2 * (martingale + np.where(event, np.log(expected), 0.0))
-    return np.sign(martingale) * np.sqrt(np.maximum(inside, 0.0))
+    residuals: Vector = np.sign(martingale) * np.sqrt(np.maximum(inside, 0.0))
+    return residuals
 
 
 def schoenfeld_residuals(design: Matrix, risk: RiskOrder, steps: HazardSteps) -> tuple[Vector, Matrix]:

@@ -257,7 +257,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     "cox_scan": CatalogueEntry(
         cox_scan,
         TABLE,
-        ("expression", "duration", "event", "covariates"),
+        ("expression", "duration", "event", "covariates", "strata", "entry"),
         tests=StatedTests("model", over=GENE, correction="benjamini_hochberg"),
     ),
     "landmark_cohort": CatalogueEntry(

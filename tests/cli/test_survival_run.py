@@ -41,7 +41,12 @@ def test_survival_run__states_flow_unit_and_events_everywhere(chemores, trial, t
     assert call(chemores, trial, out) == 0
     said = capsys.readouterr()
     assert said.err == ""
-    for sentence in ("58 patients", "Left out: 1 (os_months is missing)", "Left out: 1 (arm is missing)", "Times in os_months: months"):
+    for sentence in (
+        "58 patients",
+        "Left out: 1 (os_months is missing)",
+        "Left out: 1 (arm is missing)",
+        "Times in os_months: months",
+    ):
         assert sentence in said.out
     page = (out / "report.html").read_text()
     for part in ("in months", "Dead is an event", "arm is missing", "58 patients", "Log-rank test", "Provenance"):

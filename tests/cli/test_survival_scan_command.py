@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import chi2
+from scipy.stats import chi2, false_discovery_control
 
 COLUMNS = (
     "gene, n, events, coefficient, standard_error, z, p, q, hazard_ratio, lower_95, upper_95, log_likelihood, p_likelihood_ratio, "
@@ -41,7 +41,10 @@ def scan(chemores, clinical, expression, out, *options):
 def test_scan__equals_r(chemores, reference, without_report, tmp_path, model):
     """Against ``coxph`` of R's survival 3.5-3, ``coxph.control(eps=1e-11, iter.max=60)``."""
     folder, expression = reference
-    assert scan(chemores, folder / "scan_clinical.csv", expression, tmp_path / "out", "--sample", "sample", *MODELS[model]) == 0
+    assert (
+        scan(chemores, folder / "scan_clinical.csv", expression, tmp_path / "out", "--sample", "sample", *MODELS[model])
+        == 0
+    )
     found = pd.read_csv(tmp_path / "out" / "cox_scan.csv")
     assert found.columns.tolist() == COLUMNS
     expected = pd.read_csv(folder / f"scan_{model}.csv.gz").iloc[:300]
@@ -52,8 +55,17 @@ def test_scan__equals_r(chemores, reference, without_report, tmp_path, model):
     for ours, theirs in {"coefficient": "coef", "standard_error": "se", "z": "z", "p": "p"}.items():
         np.testing.assert_allclose(found[ours][known], expected[theirs][known], rtol=1e-6)
     np.testing.assert_allclose(found["hazard_ratio"][known], np.exp(expected["coef"][known]), rtol=1e-6)
+    separated = found["status"] == "separated"
+    assert (separated == expected["warned"]).all()
+    assert np.isfinite(found["coefficient"][separated]).all()
+    assert found[["z", "p", "q"]][separated].isna().all(axis=None)
     fitted = expected["loglik"].notna().to_numpy()
     np.testing.assert_allclose(found["log_likelihood"][fitted], expected["loglik"][fitted], rtol=0, atol=1e-8)
+    low = known & (found["p"] < 0.9).to_numpy()
+    family = np.append(found["p"][known], 1.0)  # a separated gene was tested, too
+    np.testing.assert_allclose(
+        found["q"][low], false_discovery_control(family)[:-1][found["p"][known] < 0.9], rtol=1e-12
+    )
     if model != "adj_efron":  # there R's tests are those of all covariates together
         np.testing.assert_allclose(found["p_likelihood_ratio"][fitted], expected["lr_p"][fitted], rtol=1e-6)
         np.testing.assert_allclose(found["p_score"][fitted], chi2.sf(expected["score_test"][fitted], 1), rtol=1e-6)
@@ -68,7 +80,11 @@ def test_scan__takes_either_orientation_and_parquet(chemores, reference, without
     table.to_parquet(tmp_path / "genes.parquet")
     clinical.to_parquet(tmp_path / "clinical.parquet")
     for number, (patients, genes) in enumerate(
-        [(folder / "scan_clinical.csv", "genes.csv"), (folder / "scan_clinical.csv", "samples.tsv"), (tmp_path / "clinical.parquet", "genes.parquet")]
+        [
+            (folder / "scan_clinical.csv", "genes.csv"),
+            (folder / "scan_clinical.csv", "samples.tsv"),
+            (tmp_path / "clinical.parquet", "genes.parquet"),
+        ]
     ):
         assert scan(chemores, patients, tmp_path / genes, tmp_path / str(number)) == 0
     first, second, third = ((tmp_path / str(number) / "cox_scan.csv").read_text() for number in range(3))
@@ -78,12 +94,21 @@ def test_scan__takes_either_orientation_and_parquet(chemores, reference, without
 def test_scan__report_names_genes_tests_and_patients(chemores, reference, tmp_path, capsys):
     folder, expression = reference
     pd.read_csv(expression, sep="\t", index_col="gene").iloc[:80].to_csv(tmp_path / "e.csv")
-    assert scan(chemores, folder / "scan_clinical.csv", tmp_path / "e.csv", tmp_path / "out", "--time-unit", "months") == 0
+    assert (
+        scan(chemores, folder / "scan_clinical.csv", tmp_path / "e.csv", tmp_path / "out", "--time-unit", "months") == 0
+    )
     said = capsys.readouterr().out
     assert "180 patients, 130 events, 80 genes" in said
     assert "1 separated" in said
     page = (tmp_path / "out" / "report.html").read_text()
-    for part in ("130 events", "Wald test, two-sided", "likelihood ratio test", "G0061", "in months", "10 constant, 1 separated"):
+    for part in (
+        "130 events",
+        "Wald test, two-sided",
+        "likelihood ratio test",
+        "G0020",
+        "in months",
+        "10 constant, 1 separated",
+    ):
         assert part in page
     assert "P001" not in page
 
@@ -102,7 +127,12 @@ def small(tmp_path):
     rng = np.random.default_rng(3)
     names = [f"S{row:02d}" for row in range(40)]
     clinical = pd.DataFrame(
-        {"sample": names, "time": rng.exponential(9, 40), "event": (rng.random(40) < 0.7).astype(int), "age": rng.normal(60, 9, 40)}
+        {
+            "sample": names,
+            "time": rng.exponential(9, 40),
+            "event": (rng.random(40) < 0.7).astype(int),
+            "age": rng.normal(60, 9, 40),
+        }
     )
     expression = pd.DataFrame(rng.normal(8, 2, (6, 40)), index=[f"G{row}" for row in range(6)], columns=names)
     return clinical, expression

@@ -12,12 +12,15 @@ from chemores_dask.errors import ParameterError
 from chemores_dask.figures import gallery
 from chemores_dask.figures.claims_plot import claims_plot
 from chemores_dask.figures.gallery import FIGURES, SCORES, check_figure, draw_figure
+from chemores_dask.testing import cox_nouns
 from chemores_dask.testing.enrichment_nouns import tiny_enrichment
+from chemores_dask.testing.nouns import tiny_patients
 from tests.figures import composition_results as composition
 from tests.figures import examples_of_differential as differential
 from tests.figures import examples_of_response as response
 from tests.figures import examples_of_results as examples
 from tests.figures import examples_of_states
+from tests.figures import examples_of_validation as validation
 from tests.figures.drawn import outside, overlaps, png_of, said
 
 LONG = "a-very-long-name-of-a-sample-" * 4
@@ -41,6 +44,7 @@ RESULTS = {
     "test": examples.log_rank_result(),
     "model": examples.cox_model_result(),
     "scan": examples.scan_result(),
+    "cutoff": cutoff_nouns.tiny_survival_cutoff(tiny_patients()),
     "markers": examples.markers_result(),
     "comparison": differential.differential_result(),
     "ranks": differential.cells_result(),
@@ -51,12 +55,26 @@ RESULTS = {
     "groups": response.groups_result(),
     "classifier": response.performance_result(),
     "necrosis": response.necrosis_result(),
+    "validation": validation.validation_result(),
+    "null": validation.null_result(),
+    "left": validation.left_result(),
+    "studies": validation.pooled_result(),
     "gsea": tiny_enrichment(),
     "gsea_again": tiny_enrichment(22),
+    "trend": cox_nouns.tiny_proportional_hazards(tiny_patients()),
+    "spline": cox_nouns.tiny_cox_model(tiny_patients()),
+    "prediction": cox_nouns.tiny_cox_prediction(tiny_patients()),
     "replication": enrichment_replication(tiny_enrichment(), tiny_enrichment(22)),
 }
 ANALYSES = {name: str(result.attrs["analysis"]) for name, result in RESULTS.items()}
 TABLES = (
+    {"kind": "auc_over_time", "step": "validation", "time_label": "Months"},
+    {"kind": "brier_over_time", "step": "validation", "title": "Error"},
+    {"kind": "survival_calibration", "step": "validation"},
+    {"kind": "survival_net_benefit", "step": "validation"},
+    {"kind": "random_signature_null", "step": "null"},
+    {"kind": "leave_one_gene_dots", "step": "left", "genes": 2},
+    {"kind": "pooled_forest", "step": "studies"},
     {"kind": "quality_violins", "step": "quality"},
     {"kind": "variable_genes_plot", "step": "variable_genes", "labels": 8},
     {"kind": "embedding_map", "step": "pca", "color": "stage", "cube": "cube", "title": "Stages"},
@@ -105,6 +123,7 @@ TABLES = (
         "labels": {"high": "x"},
         "time_label": "Months",
     },
+    {"kind": "cutoff_scan", "step": "cutoff", "title": "Age"},
     {"kind": "volcano", "step": "scan", "q": 0.1, "labels": 20},
     {"kind": "differential_volcano", "step": "comparison", "q": 0.1, "labels": 20},
     {"kind": "differential_volcano", "step": "comparisons", "state": "other"},
@@ -112,6 +131,9 @@ TABLES = (
     {"kind": "forest", "step": "model", "labels": {"score": "score"}},
     {"kind": "cluster_stability_plot", "step": "stability"},
     {"kind": "marker_dots", "step": "markers", "genes": 4},
+    {"kind": "schoenfeld_plot", "step": "trend", "terms": 2, "labels": {"arm[standard]": "standard"}},
+    {"kind": "hazard_ratio_curve", "step": "spline", "covariate": "age", "reference": 8.0, "labels": {"age": "Age"}},
+    {"kind": "predicted_survival", "step": "prediction", "time_label": "Months"},
     {"kind": "scores_by_group", "step": "groups", "labels": {"M1": "below 5 %"}, "title": "Stemness by response"},
     {"kind": "roc_curve", "step": "classifier", "title": "Stemness finds M3"},
     {"kind": "calibration_curve", "step": "classifier", "title": "Probability of M3"},
@@ -161,6 +183,9 @@ HOSTILE = {
     "no probabilities": lambda: FIGURES["calibration_curve"].function(response.separated_result()),
     "no decision": lambda: FIGURES["decision_curve"].function(response.separated_result()),
     "long score": lambda: FIGURES["necrosis_scatter"].function(response.necrosis_result(), labels={"stemness": LONG}),
+    "long terms over time": lambda: FIGURES["schoenfeld_plot"].function(renamed(RESULTS["trend"], "term")),
+    "long patients predicted": lambda: FIGURES["predicted_survival"].function(renamed(RESULTS["prediction"], "patient")),
+    "long spline": lambda: FIGURES["hazard_ratio_curve"].function(RESULTS["spline"], labels={"age": LONG}),
     "forty samples": lambda: FIGURES["quality_violins"].function(examples.quality_result(40, 20)),
     "one sample": lambda: FIGURES["quality_violins"].function(examples.quality_result(1, 20)),
     "one cell": lambda: FIGURES["quality_violins"].function(examples.quality_result(1, 1)),

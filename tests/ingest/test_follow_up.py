@@ -90,7 +90,10 @@ def test_read_follow_up__refuses_identifying_columns_unless_allowed(tmp_path):
 
 
 def test_read_follow_up__counts_calendar_dates_from_an_origin(tmp_path):
-    path = write(tmp_path, "patient,diagnosis,last_seen,event\nP1,2010-02-27,2010-03-01,1\nP2,2011-01-01,,0\nP3,2012-01-01,2013-01-01,0\n")
+    path = write(
+        tmp_path,
+        "patient,diagnosis,last_seen,event\nP1,2010-02-27,2010-03-01,1\nP2,2011-01-01,,0\nP3,2012-01-01,2013-01-01,0\n",
+    )
     read = read_follow_up(path, columns=FollowUpColumns(time="last_seen", event="event", origin="diagnosis"))
     assert read.patients["last_seen_days"].values.tolist() == [2.0, 366.0]
     assert read.unit == "days"

@@ -83,9 +83,9 @@ def test_match_identifiers__prefers_the_equal_name_among_alike_ones() -> None:
 
 
 def test_match_identifiers__refuses_repeated_names_and_unknown_rules() -> None:
-    with pytest.raises(InputError, match="Samples must have.*More than once: a"):
+    with pytest.raises(InputError, match=r"Samples must have.*More than once: a"):
         match_identifiers(["a", "a"], ["a"])
-    with pytest.raises(InputError, match="Patients must have.*More than once: b"):
+    with pytest.raises(InputError, match=r"Patients must have.*More than once: b"):
         match_identifiers(["a"], ["b", "b"])
     with pytest.raises(ParameterError, match="refuse, first"):
         match_identifiers(["a"], ["a"], several="mean")  # type: ignore[arg-type]

@@ -129,7 +129,9 @@ def test_cox_terms__take_weight_zero_for_absence():
     design, risk = _cohort(weighted=True, late=True)
     gone = np.arange(40) % 7 == 0
     kept = ~gone
-    order, small = risk_order(risk.duration[kept], risk.event[kept], risk.entry[kept], np.zeros(kept.sum()), risk.weight[kept])
+    order, small = risk_order(
+        risk.duration[kept], risk.event[kept], risk.entry[kept], np.zeros(kept.sum()), risk.weight[kept]
+    )
     absent = risk._replace(weight=np.where(gone, 0.0, risk.weight))
     b = np.array([0.2, -0.4, 0.1])
     for one, other in zip(_terms(b, design, absent), _terms(b, design[kept][order].copy(), small), strict=True):

@@ -75,7 +75,9 @@ def test_scan_genes__leaves_out_patients_without_a_value(settings):
     kept = ~missing
     risk = model.risk
     order, small = risk_order(
-        *(column[back][kept] for column in (risk.duration, risk.event, risk.entry)), np.zeros(kept.sum()), risk.weight[back][kept]
+        *(column[back][kept] for column in (risk.duration, risk.event, risk.entry)),
+        np.zeros(kept.sum()),
+        risk.weight[back][kept],
     )
     scaled, center, spread = standardize(beside[kept])
     fewer = model._replace(order=order, risk=small, covariates=np.ascontiguousarray(scaled[order]))

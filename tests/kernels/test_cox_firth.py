@@ -10,7 +10,6 @@ from chemores_dask.kernels import cox
 from chemores_dask.kernels.cox import cox_terms, log_determinant, risk_order, standardize
 from chemores_dask.kernels.cox_firth import fit_firth, fit_firth_first
 
-
 BRGLM2 = [4.16225020921592, -0.424675828622593, 2.15246712766836, 1.0299172430006]
 """Coefficients and their standard errors."""
 
@@ -53,7 +52,9 @@ def test_fit_firth__equals_brglm2_on_matched_pairs():
 )
 def test_fit_firth__is_where_a_search_finds_the_maximum(late, weighted, strata, efron):
     design, risk = _separated(late=late, weighted=weighted, strata=strata)
-    best = minimize(lambda b: -_penalized(b, design, risk, efron=efron), np.zeros(2), method="BFGS", options={"gtol": 1e-8})
+    best = minimize(
+        lambda b: -_penalized(b, design, risk, efron=efron), np.zeros(2), method="BFGS", options={"gtol": 1e-8}
+    )
     b, covariance, most, _, status = fit_firth(design, risk, efron, np.zeros(2), 100)
     assert status == cox.OK
     np.testing.assert_allclose(b, best.x, atol=1e-6)
@@ -90,10 +91,11 @@ def test_fit_firth_first__holds_the_others_under_the_whole_penalty():
 @pytest.mark.parametrize("late", [False, True])
 def test_fit_firth__is_the_same_compiled_and_plain(late):
     design, risk = _separated(late=late, weighted=True)
-    for fit in (fit_firth, fit_firth.python):
-        found = [*fit(design, risk, True, np.zeros(2), 100)[:3], *fit_firth_first.python(design, risk, True, np.zeros(2), 100, 1)[:3]]
-        first = found if fit is fit_firth else first
-        for one, other in zip(found, first, strict=True):
+    nothing = np.zeros(2)
+    whole = [fit(design, risk, True, nothing, 100)[:3] for fit in (fit_firth, fit_firth.python)]
+    held = [fit(design, risk, True, nothing, 100, 1)[:3] for fit in (fit_firth_first, fit_firth_first.python)]
+    for compiled, plain in (whole, held):
+        for one, other in zip(compiled, plain, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-9)
 
 

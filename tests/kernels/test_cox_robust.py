@@ -54,7 +54,9 @@ def test_robust_covariance__is_the_same_compiled_and_plain():
     design, risk, cluster = _cohort()
     b, covariance = climb(design, risk, True, np.zeros(2), 50)[:2]
     compiled = robust_covariance(b, design, risk, True, covariance, cluster)
-    np.testing.assert_allclose(compiled, robust_covariance.python(b, design, risk, True, covariance, cluster), rtol=1e-12)
+    np.testing.assert_allclose(
+        compiled, robust_covariance.python(b, design, risk, True, covariance, cluster), rtol=1e-12
+    )
     np.testing.assert_allclose(score_rows(b, design, risk, True), score_rows.python(b, design, risk, True), rtol=1e-12)
 
 

@@ -38,12 +38,16 @@ from chemores_dask.workflow.events import StepStarted
 from chemores_dask.workflow.pipeline_file import read_pipeline
 from chemores_dask.workflow.runner import run_pipeline
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.pipeline_texts import SCORED_STATES, VIEWS  # noqa: E402
+
 ROWS = 32
 """Rows of a block and of a chunk of a result: the cohort has a dozen of each."""
 
 THREADS = 2
 CHANGING = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link")
-PIPELINE = """
+PIPELINE = f"""
 [pipeline]
 name = "short"
 title = "Every kind of step"
@@ -51,15 +55,7 @@ seed = 3
 [[gene_set]]
 name = "signature"
 up = ["CD44", "CD27", "BCL2", "MCL1", "KLF2", "KLF6", "FOS", "JUN"]
-[[view]]
-name = "kept"
-of = "cells"
-keep = "quality.cell_keep"
-[[view]]
-name = "normalized"
-of = "kept"
-normalize = 1e4
-[[step]]
+{VIEWS}[[step]]
 name = "quality"
 analysis = "quality"
 of = "cells"
@@ -77,37 +73,7 @@ of = "normalized"
 [step.parameters]
 components = 5
 genes = "@chosen.gene_variable"
-[[step]]
-name = "scores"
-analysis = "module_score"
-of = "normalized"
-[step.parameters]
-gene_sets = ["signature"]
-method = "seurat"
-[[step]]
-name = "states"
-analysis = "score_states"
-of = "scores"
-[step.parameters]
-gene_set = "signature"
-classes = 2
-[[step]]
-name = "cube"
-analysis = "cohort_cube"
-of = "kept"
-join = [{ from = "states.cell_state", as = "called" }]
-[step.parameters]
-sample = "sample"
-state = "called"
-[[step]]
-name = "model"
-analysis = "cox_model"
-of = "patients/trial"
-[step.parameters]
-duration = "months"
-event = "event"
-covariates = ["age"]
-"""
+{SCORED_STATES}"""
 
 
 class Died(Exception):  # noqa: N818

@@ -8,8 +8,9 @@ from chemores_dask.store.cells_parallel import write_cells
 from chemores_dask.store.patients import write_patients
 from chemores_dask.testing.nouns import tiny_cells, tiny_patients
 from chemores_dask.workflow.pipeline_file import read_pipeline
+from tests.pipeline_texts import SCORED_STATES, VIEWS
 
-PIPELINE = """
+PIPELINE = f"""
 [pipeline]
 name = "small"
 title = "A small study"
@@ -17,15 +18,7 @@ seed = 3
 [[gene_set]]
 name = "signature"
 up = ["GENE010", "GENE011", "GENE012", "GENE013", "GENE014", "GENE015"]
-[[view]]
-name = "kept"
-of = "cells"
-keep = "quality.cell_keep"
-[[view]]
-name = "normalized"
-of = "kept"
-normalize = 1e4
-[[step]]
+{VIEWS}[[step]]
 name = "quality"
 analysis = "quality"
 of = "cells"
@@ -45,37 +38,7 @@ of = "normalized"
 [step.parameters]
 method = "seurat"
 genes = 30
-[[step]]
-name = "scores"
-analysis = "module_score"
-of = "normalized"
-[step.parameters]
-gene_sets = ["signature"]
-method = "scanpy"
-[[step]]
-name = "states"
-analysis = "score_states"
-of = "scores"
-[step.parameters]
-gene_set = "signature"
-classes = 2
-[[step]]
-name = "cube"
-analysis = "cohort_cube"
-of = "kept"
-join = [{ from = "states.cell_state", as = "called" }]
-[step.parameters]
-sample = "sample"
-state = "called"
-[[step]]
-name = "model"
-analysis = "cox_model"
-of = "patients/trial"
-[step.parameters]
-duration = "months"
-event = "event"
-covariates = ["age"]
-"""
+{SCORED_STATES}"""
 
 
 @pytest.fixture

@@ -7,20 +7,13 @@ import pytest
 from chemores_dask.workflow.pipeline_file import read_pipeline
 from chemores_dask.workflow.planning import EarlierResult, plan_pipeline
 from chemores_dask.workflow.waves import expected_passes, plan_waves, required_steps
+from tests.pipeline_texts import VIEWS
 
-PIPELINE = """
+PIPELINE = VIEWS + """
 [pipeline]
 name = "waves"
 title = "Waves"
 seed = 1
-[[view]]
-name = "kept"
-of = "cells"
-keep = "quality.cell_keep"
-[[view]]
-name = "normalized"
-of = "kept"
-normalize = 1e4
 [[step]]
 name = "quality"
 analysis = "quality"

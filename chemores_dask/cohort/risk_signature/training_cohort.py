@@ -14,8 +14,8 @@ from chemores_dask.cohort.outcome import (
     LARGEST_NUMBER,
     check_expression,
     check_outcome,
+    check_strata,
     design_matrix,
-    stratum_numbers,
 )
 from chemores_dask.errors import InputError, TooFewEventsError
 from chemores_dask.kernels.cox_elastic_net import PenalizedCox, breslow_residuals, order_of_risk
@@ -150,7 +150,7 @@ def read_training(
         found.patients[order],
         found.duration[order],
         found.event[order],
-        stratum_numbers(patients, strata, caller=caller)[order],
+        check_strata(patients, strata, caller=caller)[order],
         labels[order],
         np.ascontiguousarray(np.concatenate([beside.T, matrix.T[sequence]])[:, order]),
         tuple(terms),
@@ -186,7 +186,8 @@ def standardize_columns(training: TrainingCohort, *, mixing: float, scaled: bool
     scale = np.where(flat | (not scaled), 1.0, deviation)
     if scaled:
         columns /= scale[:, None]
-    factor = np.where(flat, np.inf, training.factor)
+    factor = _rescaled(training.factor)
+    factor[flat] = np.inf
     event = training.event[order]
     cox = PenalizedCox(columns, event, starts, opens, factor, float(mixing))
     return StandardizedCohort(cox, center, scale, deviation, (_likelihood(cox, np.zeros(order.size)), _saturated(cox)))
@@ -247,6 +248,12 @@ def _factors(patients: xr.Dataset, factor: str | None, genes: Vector, *, caller:
         )
         raise InputError(message)
     return values
+
+
+def _rescaled(factor: Vector) -> Vector:
+    """Factors of mean 1, as glmnet has them: what stays out counts as 1."""
+    counted = np.where(np.isinf(factor), 1.0, factor)
+    return np.where(np.isinf(factor), np.inf, counted * counted.size / counted.sum())
 
 
 def _labels(patients: xr.Dataset, cohort: str, *, caller: str) -> Vector:

@@ -56,7 +56,12 @@ def apply_cutoff(patients: xr.Dataset, *, cutoff: xr.Dataset, score: str) -> xr.
 
     Notes
     -----
-    Passes over the counts: 0. A log-rank test between these groups needs no correction: the cut-off never saw these patients.
+    Passes over the counts: 0. A log-rank test between these groups needs no correction: the cut-off never saw these patients [1]_.
+
+    References
+    ----------
+    .. [1] Altman DG, Lausen B, Sauerbrei W, Schumacher M (1994). Dangers of using "optimal" cutpoints in the evaluation of prognostic
+       factors. J Natl Cancer Inst 86:829-835.
 
     Examples
     --------

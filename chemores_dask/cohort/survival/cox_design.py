@@ -12,11 +12,10 @@ import xarray as xr
 from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.checks import check_between, check_one_of, check_whole, listed
 from chemores_dask.cohort.outcome import check_groups, design_matrix
+from chemores_dask.cohort.survival.cox_options import TIES
 from chemores_dask.errors import InputError, ParameterError
 from chemores_dask.kernels.spline_basis import FEWEST_KNOTS, MOST_KNOTS, spline_basis, spline_knots
 from chemores_dask.provenance import canonical_json
-
-TIES = ("efron", "breslow")
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,8 @@ def model_design(
 
     Returns
     -------
-    The columns: numbers one each; text an indicator ``name[level]`` for every level but the first; splines ``name``, ``name'``, ``name''`` ...
+    The columns: numbers one each; text an indicator ``name[level]`` for every level but the first; splines ``name``, ``name'``, ``name''``
+    and so on.
 
     Raises
     ------
@@ -171,8 +171,8 @@ def _numeric(
     apart = np.diff(knots)
     if knots.size < splines[name] or not (apart > 1e-9 * (values.max() - values.min())).all():
         message = (
-            f"The spline of {name!r} in {caller} needs {splines[name]} different knots. Its values give {listed(np.unique(knots))}; take fewer "
-            "knots, or let it enter as a number."
+            f"The spline of {name!r} in {caller} needs {splines[name]} different knots. Its values give {listed(np.unique(knots))}; take "
+            "fewer knots, or let it enter as a number."
         )
         raise InputError(message)
     basis = spline_basis(values, knots)
@@ -220,9 +220,7 @@ def _indicators(patients: xr.Dataset, name: str, levels: list[str], *, caller: s
     groups, labels = check_groups(patients, name, caller=caller)
     unknown = [label for label in labels if label not in levels]
     if unknown:
-        message = (
-            f"{name!r} must have levels of the model in {caller}. Unknown to the model: {listed(unknown)}; it knows {listed(levels)}."
-        )
+        message = f"{name!r} must have levels of the model in {caller}. Unknown to the model: {listed(unknown)}; it knows {listed(levels)}."
         raise InputError(message)
     place = np.array([levels.index(label) for label in labels])[groups]
     return (place[:, None] == np.arange(1, len(levels))).astype(float)

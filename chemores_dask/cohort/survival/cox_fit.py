@@ -268,9 +268,7 @@ def check_whole(fit: CoxFit, *, caller: str) -> None:
         raise InputError(message)
 
 
-def _robust_covariance(
-    b: Vector, covariance: Matrix, rows: tuple[Matrix, RiskOrder, Vector], *, efron: bool
-) -> Matrix:
+def _robust_covariance(b: Vector, covariance: Matrix, rows: tuple[Matrix, RiskOrder, Vector], *, efron: bool) -> Matrix:
     columns, risk, groups = rows
     _, scores = martingale_residuals(b, columns, risk, hazard_steps(b, columns, risk, efron=efron))
     changes = cluster_sums(risk.weight[:, None] * scores @ covariance, groups)
@@ -292,16 +290,14 @@ def _status(code: int, coefficients: Vector, step: Vector, terms: list[str], *, 
     status = np.zeros(len(terms), dtype=np.int64)
     if code not in (OK, SEPARATED):
         status[:] = 2
-        _warn(
-            f"Newton's method did not converge in {MAX_ITERATIONS} steps in {caller}; the coefficients are left out."
-        )
+        _warn(f"Newton's method did not converge in {MAX_ITERATIONS} steps in {caller}; the coefficients are left out.")
     elif code == SEPARATED:
         runs = np.abs(step) > RUNAWAY_STEP * np.maximum(1.0, np.abs(coefficients))
         status[runs] = 1
         ways = [f"{terms[j]} (to {'plus' if step[j] > 0 else 'minus'} infinity)" for j in np.flatnonzero(runs)]
         _warn(
-            f"The likelihood of {caller} rises without end in: {listed(ways)}. These covariates separate patients with the event from those "
-            "who outlive them; their coefficients are left out. Use the likelihood-ratio test, merge levels, or fit with "
+            f"The likelihood of {caller} rises without end in: {listed(ways)}. These covariates separate patients with the event from "
+            "those who outlive them; their coefficients are left out. Use the likelihood-ratio test, merge levels, or fit with "
             "ModelOptions(firth=True)."
         )
     return status

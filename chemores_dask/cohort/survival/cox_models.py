@@ -27,7 +27,12 @@ RESULT = declare(
     Variable("cox_model_coefficient", _TERM, "f", unit=_LOG_HAZARD),
     Variable("cox_model_standard_error", _TERM, "f", unit=_LOG_HAZARD, doc="model-based"),
     Variable(
-        "cox_model_robust_standard_error", _TERM, "f", unit=_LOG_HAZARD, doc="Lin and Wei's, summed by cluster", optional=True
+        "cox_model_robust_standard_error",
+        _TERM,
+        "f",
+        unit=_LOG_HAZARD,
+        doc="Lin and Wei's, summed by cluster",
+        optional=True,
     ),
     Variable("cox_model_hazard_ratio", _TERM, "f"),
     Variable("cox_model_hazard_ratio_lower", _TERM, "f"),
@@ -36,7 +41,12 @@ RESULT = declare(
     Variable("cox_model_p_value", _TERM, "f", doc="two-sided Wald"),
     Variable("cox_model_status", _TERM, "i", flags=("ok", "separated", "not_converged")),
     Variable("cox_model_mean", _TERM, "f", unit="unit of the covariate", doc="where the baseline hazard is taken"),
-    Variable("cox_model_covariance", ("term", "other_term"), "f", doc="of the coefficients (the robust one where there is one)"),
+    Variable(
+        "cox_model_covariance",
+        ("term", "other_term"),
+        "f",
+        doc="of the coefficients (the robust one where there is one)",
+    ),
     Variable("cox_model_covariate_degrees_of_freedom", _COVARIATE, "i"),
     Variable("cox_model_covariate_wald_p_value", _COVARIATE, "f", doc="of all terms of the covariate together"),
     Variable("cox_model_covariate_likelihood_ratio_p_value", _COVARIATE, "f", doc="against the model without it"),
@@ -47,7 +57,9 @@ RESULT = declare(
     Variable("cox_model_baseline_stratum", _STEP, "U", doc="the stratum it belongs to"),
     Variable("cox_model_baseline_hazard", _STEP, "f", doc="cumulative hazard at the mean covariates"),
     Variable("cox_model_baseline_variance", _STEP, "f", doc="of that hazard, coefficients taken as known"),
-    Variable("cox_model_baseline_shift", ("step", "term"), "f", doc="integral of mean covariates at risk over the hazard"),
+    Variable(
+        "cox_model_baseline_shift", ("step", "term"), "f", doc="integral of mean covariates at risk over the hazard"
+    ),
     Variable("cox_model_stratum_patients", ("stratum",), "i", unit="patients"),
     Variable("cox_model_stratum_events", ("stratum",), "i", unit="patients"),
     Variable("cox_model_stratum_follow_up", ("stratum",), "f", unit="time", doc="longest duration"),
@@ -78,7 +90,7 @@ def cox_model(
     covariates: Sequence[str],
     strata: str | Sequence[str] | None = None,
     entry: str | None = None,
-    options: ModelOptions = ModelOptions(),
+    options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
 ) -> xr.Dataset:
     """Cox regression of survival on several covariates.
 

@@ -78,8 +78,8 @@ def cox_prediction(
 
     Returns
     -------
-    Dataset over ``(patient, time)``: ``cox_prediction_survival`` with ``_lower``, ``_upper`` and ``_standard_error``, not a number beyond the
-    follow-up of the patient's stratum. Over ``patient``: ``cox_prediction_log_hazard_ratio`` with its standard error, and
+    Dataset over ``(patient, time)``: ``cox_prediction_survival`` with ``_lower``, ``_upper`` and ``_standard_error``, not a number beyond
+    the follow-up of the patient's stratum. Over ``patient``: ``cox_prediction_log_hazard_ratio`` with its standard error, and
     ``cox_prediction_stratum``.
 
     Raises
@@ -111,15 +111,15 @@ def cox_prediction(
         ratio = np.exp(predictor)[:, None]
         survival, log_variance = np.exp(-hazard * ratio), variance * ratio**2
         error = survival * np.sqrt(log_variance)
-    lower, upper = survival_limits(
-        survival.ravel(), log_variance.ravel(), confidence=confidence, level=level
-    )
+    limits = survival_limits(survival.ravel(), log_variance.ravel(), confidence=confidence, level=level)
+    # Before the first event nobody is expected to have it.
+    lower, upper = (np.where(hazard == 0, 1.0, limit.reshape(survival.shape)) for limit in limits)
     return make_result(
         RESULT,
         {
             "cox_prediction_survival": survival,
-            "cox_prediction_lower": lower.reshape(survival.shape),
-            "cox_prediction_upper": upper.reshape(survival.shape),
+            "cox_prediction_lower": lower,
+            "cox_prediction_upper": upper,
             "cox_prediction_standard_error": error,
             "cox_prediction_log_hazard_ratio": predictor,
             "cox_prediction_log_hazard_ratio_standard_error": np.sqrt(
@@ -212,5 +212,7 @@ def _hazards(known: _Model, apart: Matrix, place: Vector, moments: Vector) -> tu
         reach = total[None, :, None] * apart[rows][:, None, :] - shift[None]
         followed = moments <= known.follow_up[number]
         hazard[rows] = np.where(followed, total, np.nan)
-        variance[rows] = np.where(followed, spread + np.einsum("itj,jk,itk->it", reach, known.covariance, reach), np.nan)
+        variance[rows] = np.where(
+            followed, spread + np.einsum("itj,jk,itk->it", reach, known.covariance, reach), np.nan
+        )
     return hazard, variance

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,7 +20,7 @@ from chemores_dask.cohort.outcome import (
 )
 from chemores_dask.cohort.survival.cox_options import ScanOptions
 from chemores_dask.errors import InputError, TooFewEventsError
-from chemores_dask.kernels.cox import OK, STATUS_FLAGS, fit_cox, risk_order, standardize
+from chemores_dask.kernels.cox import NOT_CONVERGED, OK, SEPARATED, STATUS_FLAGS, fit_cox, risk_order, standardize
 from chemores_dask.kernels.cox_columns import ESTIMATES, GeneModel, scan_genes
 from chemores_dask.kernels.multiple_testing import benjamini_hochberg
 from chemores_dask.results_spec import Variable, declare, make_result
@@ -44,7 +43,12 @@ RESULT = declare(
     Variable("cox_hazard_ratio_upper", _GENE, "f", doc="upper 95 % limit"),
     Variable("cox_z", _GENE, "f", doc="coefficient over its standard error (the robust one where there is one)"),
     Variable("cox_p_value", _GENE, "f", doc="two-sided Wald"),
-    Variable("cox_q_value", _GENE, "f", doc="Benjamini-Hochberg over genes with status ok"),
+    Variable(
+        "cox_q_value",
+        _GENE,
+        "f",
+        doc="Benjamini-Hochberg over the genes that vary; one without a Wald P counts as a test with P 1",
+    ),
     Variable("cox_log_likelihood", _GENE, "f", unit="log partial likelihood"),
     Variable(
         "cox_likelihood_ratio_p_value",
@@ -58,16 +62,22 @@ RESULT = declare(
         "f",
         doc="of the gene (and its interaction) beside the covariates; valid for separated genes too",
     ),
-    Variable("cox_firth_coefficient", _GENE, "f", unit=_LOG_HAZARD, doc="with Firth's penalty; of separated genes only"),
+    Variable(
+        "cox_firth_coefficient", _GENE, "f", unit=_LOG_HAZARD, doc="with Firth's penalty; of separated genes only"
+    ),
     Variable("cox_firth_standard_error", _GENE, "f", unit=_LOG_HAZARD, doc="of that estimate"),
     Variable("cox_firth_p_value", _GENE, "f", doc=f"{_PENALIZED} of the gene (and its interaction)"),
-    Variable("cox_interaction_coefficient", _GENE, "f", unit=_LOG_HAZARD, doc="per unit of the treatment", optional=True),
+    Variable(
+        "cox_interaction_coefficient", _GENE, "f", unit=_LOG_HAZARD, doc="per unit of the treatment", optional=True
+    ),
     Variable("cox_interaction_standard_error", _GENE, "f", unit=_LOG_HAZARD, doc="model-based", optional=True),
     Variable("cox_interaction_robust_standard_error", _GENE, "f", unit=_LOG_HAZARD, doc="by cluster", optional=True),
     Variable("cox_interaction_p_value", _GENE, "f", doc="two-sided Wald", optional=True),
     Variable("cox_interaction_q_value", _GENE, "f", doc="Benjamini-Hochberg over genes with status ok", optional=True),
     Variable("cox_interaction_likelihood_ratio_p_value", _GENE, "f", doc="against the gene alone", optional=True),
-    Variable("cox_interaction_firth_coefficient", _GENE, "f", unit=_LOG_HAZARD, doc="of separated genes", optional=True),
+    Variable(
+        "cox_interaction_firth_coefficient", _GENE, "f", unit=_LOG_HAZARD, doc="of separated genes", optional=True
+    ),
     Variable("cox_interaction_firth_standard_error", _GENE, "f", unit=_LOG_HAZARD, optional=True),
     Variable("cox_interaction_firth_p_value", _GENE, "f", doc=_PENALIZED, optional=True),
     Variable("cox_status", _GENE, "i", flags=STATUS_FLAGS),
@@ -87,7 +97,7 @@ def cox_scan(
     covariates: Sequence[str] = (),
     strata: str | Sequence[str] | None = None,
     entry: str | None = None,
-    options: ScanOptions = ScanOptions(),
+    options: ScanOptions = ScanOptions(),  # noqa: B008 - frozen
 ) -> xr.Dataset:
     """Cox regression of survival on each gene in turn.
 
@@ -275,6 +285,12 @@ def _check_covariates(model: GeneModel, terms: list[str]) -> None:
         raise InputError(message)
 
 
+def _q_values(p_value: Vector, status: Vector) -> Vector:
+    # A gene that separates the patients was tested, too: without it the family, and the q of all others, would be smaller than R's.
+    tested = np.where(np.isnan(p_value) & np.isin(status, (SEPARATED, NOT_CONVERGED)), 1.0, p_value)
+    return np.where(np.isnan(p_value), np.nan, benjamini_hochberg(tested))
+
+
 def _gene_values(found: Vector, model: GeneModel) -> dict[str, object]:
     robust, interaction = model.cluster.size > 0, model.zero.size > 0
     coefficient, error = found["coefficient"], found["robust_error" if robust else "error"]
@@ -291,7 +307,7 @@ def _gene_values(found: Vector, model: GeneModel) -> dict[str, object]:
             "cox_hazard_ratio_upper": np.exp(coefficient + reach),
             "cox_z": z,
             "cox_p_value": p_value,
-            "cox_q_value": benjamini_hochberg(p_value),
+            "cox_q_value": _q_values(p_value, found["status"]),
             "cox_log_likelihood": found["log_likelihood"],
             "cox_likelihood_ratio_p_value": _ratio_p(found["log_likelihood"], found["without"], degrees),
             "cox_score_p_value": chdtrc(degrees, found["score"]),

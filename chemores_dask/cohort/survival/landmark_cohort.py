@@ -203,8 +203,8 @@ def _exposure(
         if exposure is not None:
             message = (
                 "An exposure of landmark_cohort needs the time at which it becomes known. Got "
-                f"exposure={exposure!r} without 'exposure_time'; name that variable. What is known from the start needs no landmark: name it "
-                "as the group or covariate of the next analysis."
+                f"exposure={exposure!r} without 'exposure_time'; name that variable. What is known from the start needs no landmark: name "
+                "it as the group or covariate of the next analysis."
             )
             raise ParameterError(message)
         return _Exposure(everybody, None, ~everybody, None)
@@ -212,13 +212,10 @@ def _exposure(
     known = when <= landmark * (1 + TIE_TOLERANCE)
     if exposure is None:
         return _Exposure(everybody, known, np.isfinite(when) & ~known, None)
-    codes, labels = (
-        check_groups(patients.isel(patient=np.flatnonzero(known)), exposure, caller="landmark_cohort")
-        if known.any()
-        else ([], [])
-    )
     found = np.full(everybody.size, "", dtype=object)
-    found[known] = np.array(labels, dtype=object)[codes]
+    if known.any():
+        codes, labels = check_groups(patients.isel(patient=np.flatnonzero(known)), exposure, caller="landmark_cohort")
+        found[known] = np.array(labels, dtype=object)[codes]
     return _Exposure(known, None, ~everybody, found)
 
 
@@ -252,8 +249,8 @@ def _check_kept(kept: Vector, left_out: dict[str, list[str]], *, duration: str, 
     unknown = left_out[REASONS[3]]
     if unknown:
         message = (
-            f"landmark_cohort leaves out patients whose exposure is not known at the landmark {landmark:g}. Found {len(unknown)} who are at "
-            f"risk then: {listed(unknown)}. A later landmark would keep them; calling them by what became known later would count time "
-            "in which they could not have the event."
+            f"landmark_cohort leaves out patients whose exposure is not known at the landmark {landmark:g}. Found {len(unknown)} who are "
+            f"at risk then: {listed(unknown)}. A later landmark would keep them; calling them by what became known later would count "
+            "time in which they could not have the event."
         )
         warnings.warn(message, DroppedPatientsWarning, stacklevel=3)

@@ -47,7 +47,7 @@ def cox_residuals(
     covariates: Sequence[str],
     strata: str | Sequence[str] | None = None,
     entry: str | None = None,
-    options: ModelOptions = ModelOptions(),
+    options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
 ) -> xr.Dataset:
     """Residuals of a Cox model: martingale, deviance, score, dfbeta and Schoenfeld.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from scipy.special import chdtrc
+from scipy.special import chdtrc, ndtri
 from scipy.stats import rankdata
 
 from chemores_dask.aliases import Matrix, Vector
@@ -17,15 +17,20 @@ from chemores_dask.cohort.survival.model_residuals import event_order
 from chemores_dask.kernels.baseline_hazard import moment_information
 from chemores_dask.kernels.cox_residuals import schoenfeld_residuals
 from chemores_dask.kernels.product_limit import product_limit, risk_table
+from chemores_dask.kernels.spline_basis import spline_basis, spline_knots
 from chemores_dask.results_spec import Variable, declare, make_result
 
 ALGORITHM_REVISION = 1
 
 TRANSFORMS = ("km", "rank", "identity", "log")
 
-_TEST, _EVENT = ("transform", "covariate"), ("event",)
+SMOOTH_KNOTS, SMOOTH_POINTS, SMOOTH_LEVEL = 4, 40, 0.95
+
+_TEST, _EVENT, _SMOOTH = ("transform", "covariate"), ("event",), ("point", "term")
 RESULT = declare(
-    Variable("hazard_trend_statistic", _TEST, "f", unit="chi-square", doc="score test of a trend of the covariate's effect"),
+    Variable(
+        "hazard_trend_statistic", _TEST, "f", unit="chi-square", doc="score test of a trend of the covariate's effect"
+    ),
     Variable("hazard_trend_p_value", _TEST, "f"),
     Variable("hazard_trend_degrees_of_freedom", ("covariate",), "i"),
     Variable("hazard_trend_global_statistic", ("transform",), "f", unit="chi-square", doc="of all covariates together"),
@@ -40,6 +45,12 @@ RESULT = declare(
     ),
     Variable("hazard_trend_time", _EVENT, "f", unit="time", doc="of the event"),
     Variable("hazard_trend_scale", ("transform", "event"), "f", doc="the transformed time"),
+    Variable(
+        "hazard_trend_smooth", _SMOOTH, "f", doc="spline of the residuals over time (km): the coefficient as it goes"
+    ),
+    Variable("hazard_trend_smooth_lower", _SMOOTH, "f", doc="limit of 95 %"),
+    Variable("hazard_trend_smooth_upper", _SMOOTH, "f", doc="limit of 95 %"),
+    Variable("hazard_trend_point_scale", ("point",), "f", doc="where the spline is taken, on the scale km"),
     Variable("hazard_trend_coefficient", ("term",), "f", unit="log hazard ratio per unit of the covariate"),
     Variable("hazard_trend_covariate", ("term",), "U", doc="the covariate it belongs to"),
     Variable("hazard_trend_patients", (), "i", unit="patients"),
@@ -55,7 +66,7 @@ def proportional_hazards(
     covariates: Sequence[str],
     strata: str | Sequence[str] | None = None,
     entry: str | None = None,
-    options: ModelOptions = ModelOptions(),
+    options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
 ) -> xr.Dataset:
     """Test whether the hazard ratios of a Cox model stay the same over time.
 
@@ -72,7 +83,8 @@ def proportional_hazards(
     Dataset over ``(transform, covariate)``: ``hazard_trend_statistic``, ``hazard_trend_p_value``; over ``transform`` the same of all
     covariates together (``hazard_trend_global_...``). ``transform`` is ``km`` (one minus the Kaplan-Meier curve of all, the default of R:
     few late events do not decide), ``rank``, ``identity`` and ``log``. Over ``(event, term)``: ``hazard_trend_residual``, with
-    ``hazard_trend_time`` and, transformed, ``hazard_trend_scale``.
+    ``hazard_trend_time`` and, transformed, ``hazard_trend_scale``; over ``(point, term)`` a spline of these residuals with limits of 95 %
+    (not a number with few different times).
 
     Raises
     ------
@@ -108,12 +120,15 @@ def proportional_hazards(
     values = _tests(fit, scales, died, fit.risk.weight[died, None] * schoenfeld, information)
     by_time = event_order(fit, fit.order[died])
     rows = fit.order[died][by_time]
-    scaled = schoenfeld @ np.linalg.inv(information.sum(axis=0)) * died.size + fit.coefficients
+    covariance = np.linalg.inv(information.sum(axis=0))
+    scaled = (schoenfeld @ covariance * died.size + fit.coefficients) / fit.spread
+    error = np.sqrt(np.diag(covariance) * died.size) / fit.spread
     return make_result(
         RESULT,
         {
             **values,
-            "hazard_trend_residual": (scaled / fit.spread)[by_time],
+            **_smooth(scales[TRANSFORMS.index("km")], scaled, error),
+            "hazard_trend_residual": scaled[by_time],
             "hazard_trend_time": fit.outcome.duration[rows],
             "hazard_trend_scale": scales[:, by_time],
             "hazard_trend_coefficient": fit.coefficients / fit.spread,
@@ -143,9 +158,7 @@ def _scales(outcome: Outcome) -> Matrix:
     # Transformed ends of follow-up of all patients, by transform.
     by_time = np.argsort(outcome.duration, kind="stable")
     times = np.unique(outcome.duration)
-    at_risk, events, _ = risk_table(
-        np.sort(outcome.entry), outcome.duration[by_time], outcome.event[by_time], times
-    )
+    at_risk, events, _ = risk_table(np.sort(outcome.entry), outcome.duration[by_time], outcome.event[by_time], times)
     survival = np.concatenate([[1.0], product_limit(at_risk, events)[0]])
     with np.errstate(divide="ignore"):
         logarithm = np.log(outcome.duration)
@@ -187,6 +200,24 @@ def _tests(fit: CoxFit, scales: Matrix, died: Vector, slopes: Matrix, informatio
         "hazard_trend_global_statistic": whole,
         "hazard_trend_global_p_value": chdtrc(terms, whole),
         "hazard_trend_global_degrees_of_freedom": terms,
+    }
+
+
+def _smooth(scale: Vector, residuals: Matrix, error: Vector) -> dict[str, object]:
+    # A restricted cubic spline of the residuals; they all have about the same variance, that of a coefficient times the events.
+    points = np.linspace(scale.min(), scale.max(), SMOOTH_POINTS)
+    drawn = reach = np.full((SMOOTH_POINTS, residuals.shape[1]), np.nan)
+    knots = spline_knots(scale, SMOOTH_KNOTS)
+    if knots.size == SMOOTH_KNOTS and (np.diff(knots) > 1e-6 * (scale.max() - scale.min())).all():
+        basis, at = (np.column_stack([np.ones(x.size), spline_basis(x, knots)]) for x in (scale, points))
+        drawn = at @ np.linalg.lstsq(basis, residuals, rcond=None)[0]
+        wide = np.sqrt(np.einsum("ij,jk,ik->i", at, np.linalg.pinv(basis.T @ basis), at))
+        reach = float(ndtri(0.5 + SMOOTH_LEVEL / 2)) * np.outer(wide, error)
+    return {
+        "hazard_trend_smooth": drawn,
+        "hazard_trend_smooth_lower": drawn - reach,
+        "hazard_trend_smooth_upper": drawn + reach,
+        "hazard_trend_point_scale": points,
     }
 
 

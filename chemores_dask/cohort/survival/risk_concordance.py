@@ -22,7 +22,9 @@ METHODS = ("harrell", "uno")
 
 _SCORE = ("score",)
 RESULT = declare(
-    Variable("concordance_value", _SCORE, "f", doc="share of pairs in which the higher score lives shorter, ties by halves"),
+    Variable(
+        "concordance_value", _SCORE, "f", doc="share of pairs in which the higher score lives shorter, ties by halves"
+    ),
     Variable("concordance_standard_error", _SCORE, "f", doc="infinitesimal jackknife"),
     Variable("concordance_lower", _SCORE, "f"),
     Variable("concordance_upper", _SCORE, "f"),
@@ -78,7 +80,7 @@ def concordance(
     risk: str | Sequence[str],
     strata: str | Sequence[str] | None = None,
     entry: str | None = None,
-    options: ConcordanceOptions = ConcordanceOptions(),
+    options: ConcordanceOptions = ConcordanceOptions(),  # noqa: B008 - frozen
 ) -> xr.Dataset:
     """Concordance of risk scores with survival, and differences between scores.
 
@@ -101,8 +103,8 @@ def concordance(
 
     Returns
     -------
-    Dataset over ``score``: ``concordance_value`` with standard error, limits and P, the pairs by kind, and ``concordance_difference`` to the
-    first score with its standard error and P. Numbers: patients, events.
+    Dataset over ``score``: ``concordance_value`` with standard error, limits and P, the pairs by kind, and ``concordance_difference`` to
+    the first score with its standard error and P. Numbers: patients, events.
 
     Raises
     ------
@@ -138,9 +140,13 @@ def concordance(
     """
     caller = "concordance"
     if options.method == "uno" and entry is not None:
-        message = "Uno's concordance is not defined for late entry. Got an entry; leave it out, or take the method 'harrell'."
+        message = (
+            "Uno's concordance is not defined for late entry. Got an entry; leave it out, or take the method 'harrell'."
+        )
         raise ParameterError(message)
-    outcome = check_outcome(patients, duration=duration, event=event, entry=entry, weights=options.weights, caller=caller)
+    outcome = check_outcome(
+        patients, duration=duration, event=event, entry=entry, weights=options.weights, caller=caller
+    )
     names = [risk] if isinstance(risk, str) else list(risk)
     scores, terms = design_matrix(patients, names, caller=caller)
     if terms != names or not names:
@@ -195,9 +201,9 @@ def _values(
             outcome.weight,
             death_weight,
         )
-        value, influence = concordance_summary(found, pairs, outcome.weight)
+        share, influence = concordance_summary(found, pairs, outcome.weight)
         counts.append(found)
-        values.append(value)
+        values.append(share)
         changes.append(np.bincount(cluster, influence))
     if not np.isfinite(values).all():
         message = (

@@ -36,6 +36,7 @@ STEPS_AT_ONCE = 4_000_000
 """Patients drawn within one task."""
 
 MAX_ITERATIONS = 50
+EFRON = True
 _CUT, _PATIENT = ("cut",), ("patient",)
 _OF = "unit of the score"
 RESULT = declare(
@@ -190,17 +191,18 @@ def survival_cutoff(
     ... })
     >>> found = survival_cutoff(patients, duration="months", event="died", score="risk", seed=1)
     >>> round(float(found["cutoff_threshold"]), 2), float(found["cutoff_threshold_quantile"])
-    (1.0, 0.625)
+    (0.35, 0.375)
     """
     caller = "survival_cutoff"
     _check_options(options, seed)
     outcome = check_outcome(patients, duration=duration, event=event, caller=caller)
     values = read_score(patients, score, caller=caller)
     _check_events(outcome, event)
-    order = np.argsort(values, kind="stable")
-    below = _allowed_cuts(values[order], options.minimum_share, score)
     scores = log_rank_scores(outcome.duration, outcome.event)
-    mean, deviation = cut_moments(scores, below)
+    # Sums are taken in an order that the caller's does not change.
+    order, drawn = np.lexsort((scores, values)), np.sort(scores)
+    below = _allowed_cuts(values[order], options.minimum_share, score)
+    mean, deviation = cut_moments(drawn, below)
     if not (deviation > 0).all():
         message = f"{caller} needs patients whose follow-up differs. All {scores.size} have the same time and event; there is nothing to compare."
         raise InputError(message)
@@ -208,7 +210,7 @@ def survival_cutoff(
     statistics = -cut_statistics(scores[order], below, mean, deviation)
     best = int(np.argmax(np.abs(statistics)))
     largest = float(np.abs(statistics[best]))
-    maxima = _maxima(np.sort(scores), below, mean, deviation, draws=options.draws, seed=seed)
+    maxima = _maxima(drawn, below, mean, deviation, draws=options.draws, seed=seed)
     thresholds = _between(values[order], below)
     scales = on_scales(thresholds[best], values)
     high = values >= thresholds[best]
@@ -376,9 +378,8 @@ def _hazard(column: Vector, outcome: Outcome) -> tuple[float, float, float, floa
     if spread[0] == 0:
         return (np.nan,) * 4 + (STATUS_FLAGS.index("constant"),)
     order, risk = risk_order(outcome.duration, outcome.event, outcome.entry, np.zeros(column.size, dtype=np.int64))
-    place, covariance, _, _, status = fit_cox(
-        np.ascontiguousarray(scaled[order]), risk, True, np.zeros(1), MAX_ITERATIONS
-    )
+    design = np.ascontiguousarray(scaled[order])
+    place, covariance, _, _, status = fit_cox(design, risk, EFRON, np.zeros(1), MAX_ITERATIONS)
     if status != OK:
         return (np.nan,) * 4 + (int(status),)
     coefficient, error = float(place[0] / spread[0]), float(np.sqrt(covariance[0, 0]) / spread[0])

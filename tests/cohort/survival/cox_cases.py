@@ -18,7 +18,13 @@ import xarray as xr
 from chemores_dask.cohort.survival.cox_design import ModelOptions
 
 EXPECTED = Path(__file__).parent / "expected"
-OURS = {"duration": "stop", "event": "event", "entry": "start", "strata": "site", "covariates": ["age", "marker", "stage"]}
+OURS = {
+    "duration": "stop",
+    "event": "event",
+    "entry": "start",
+    "strata": "site",
+    "covariates": ["age", "marker", "stage"],
+}
 FITS = [f"{kind}_{ties}" for kind in ("plain", "weighted") for ties in ("efron", "breslow")]
 
 

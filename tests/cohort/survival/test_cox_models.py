@@ -44,7 +44,9 @@ def _same(result, name, expected, case, **tolerance):
 
 
 def test_cox_model__equals_r(reference_folder):
-    cases = [c for c in reference_cases(reference_folder, "coxph") if "constant" not in c["id"] and c["id"] != "separated"]
+    cases = [
+        c for c in reference_cases(reference_folder, "coxph") if "constant" not in c["id"] and c["id"] != "separated"
+    ]
     assert len(cases) == 40
     for case in cases:
         result = cox_model(case_patients(case, reference_folder), **case_columns(case), options=case_options(case))
@@ -118,7 +120,9 @@ def test_cox_model__survives_a_large_shift():
     options = {"duration": "months", "event": "died", "covariates": ["age"]}
     for splines in ({}, {"age": 4}):
         plain = cox_model(patients, **options, options=ModelOptions(splines=splines))
-        shifted = cox_model(patients.assign(age=patients["age"] + 1e7), **options, options=ModelOptions(splines=splines))
+        shifted = cox_model(
+            patients.assign(age=patients["age"] + 1e7), **options, options=ModelOptions(splines=splines)
+        )
         for name in ("coefficient", "standard_error"):
             np.testing.assert_allclose(shifted[f"cox_model_{name}"], plain[f"cox_model_{name}"], rtol=1e-6)
 
@@ -218,7 +222,9 @@ def test_cox_model__codes_text_and_keeps_quiet():
 
 def test_cox_model__has_limits_that_follow_the_level():
     narrow, wide = (
-        cox_model(some_patients(), duration="months", event="died", covariates=["age"], options=ModelOptions(level=level))
+        cox_model(
+            some_patients(), duration="months", event="died", covariates=["age"], options=ModelOptions(level=level)
+        )
         for level in (0.5, 0.99)
     )
     assert (
@@ -286,7 +292,11 @@ def test_cox_model__refuses_constants_where_r_leaves_them_out(reference_folder):
         ({"covariates": ["first_censored"]}, InputError, "between patients who are at risk together"),
         ({"covariates": ["age"], "options": ModelOptions(weights="nobody")}, InputError, "'nobody' must be above 0"),
         ({"covariates": ["age"], "options": ModelOptions(cluster="absent")}, MissingVariableError, "'absent'"),
-        ({"covariates": ["age"], "options": ModelOptions(splines={"twice": 3})}, ParameterError, "Not among them: twice"),
+        (
+            {"covariates": ["age"], "options": ModelOptions(splines={"twice": 3})},
+            ParameterError,
+            "Not among them: twice",
+        ),
     ],
 )
 def test_cox_model__says_what_cannot_be_fitted(options, error, words):

@@ -140,7 +140,9 @@ def test_cox_prediction__ends_with_the_follow_up():
 )
 def test_cox_prediction__says_what_cannot_be_predicted(changed, options, error, words):
     model = cox_model(our_patients(), **OURS)
-    new = _new_patients(**{name: np.array(values, dtype=object if name != "age" else None) for name, values in changed.items()})
+    new = _new_patients(
+        **{name: np.array(values, dtype=object if name != "age" else None) for name, values in changed.items()}
+    )
     with pytest.raises(error, match=words):
         cox_prediction(new, model=model, **{"times": [1.0], **options})
 

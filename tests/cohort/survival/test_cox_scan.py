@@ -92,7 +92,14 @@ def test_cox_scan__equals_r(published, reference_folder, model):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"strata": "site"}, {"entry": "start"}, {"strata": "site", "entry": "start"}, {"weights": "w"}, {"cluster": "site"}],
+    [
+        {},
+        {"strata": "site"},
+        {"entry": "start"},
+        {"strata": "site", "entry": "start"},
+        {"weights": "w"},
+        {"cluster": "site"},
+    ],
 )
 @pytest.mark.parametrize("ties", ["efron", "breslow"])
 def test_cox_scan__equals_the_model_of_one_gene(options, ties):
@@ -100,9 +107,9 @@ def test_cox_scan__equals_the_model_of_one_gene(options, ties):
     patients["expression"] = patients["expression"].drop_vars("gene")
     settings = {name: options[name] for name in ("weights", "cluster") if name in options}
     flat = {name: options[name] for name in ("strata", "entry") if name in options}
-    scan = cox_scan(
-        patients, **OPTIONS, **flat, covariates=["age"], options=ScanOptions(ties=ties, **settings)
-    ).isel(gene=3)
+    scan = cox_scan(patients, **OPTIONS, **flat, covariates=["age"], options=ScanOptions(ties=ties, **settings)).isel(
+        gene=3
+    )
     one = xr.Dataset({name: patients[name] for name in ("months", "died", "age", "start", "site", "w")})
     one["gene3"] = ("patient", patients["expression"].values[:, 3])
     full, alone = (
@@ -136,7 +143,9 @@ def test_cox_scan__gives_the_interaction_with_a_treatment(covariates):
             expected = float(full[f"cox_model_{name}"].sel(term=term))
             assert float(gene[f"{prefix}_{name}"]) == pytest.approx(expected, rel=1e-7)
     most, less, least = (float(model["cox_model_log_likelihood"]) for model in (full, without, neither))
-    assert float(gene["cox_interaction_likelihood_ratio_p_value"]) == pytest.approx(chdtrc(1, 2 * (most - less)), rel=1e-8)
+    assert float(gene["cox_interaction_likelihood_ratio_p_value"]) == pytest.approx(
+        chdtrc(1, 2 * (most - less)), rel=1e-8
+    )
     assert float(gene["cox_likelihood_ratio_p_value"]) == pytest.approx(chdtrc(2, 2 * (most - least)), rel=1e-8)
     assert (result["cox_interaction_q_value"] >= result["cox_interaction_p_value"]).all()
 
@@ -209,7 +218,8 @@ def test_cox_scan__never_raises_for_a_gene():
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"strata": "site", "entry": "start", "covariates": ["age"]}, {"options": ScanOptions(interaction="arm")}]
+    "settings",
+    [{}, {"strata": "site", "entry": "start", "covariates": ["age"]}, {"options": ScanOptions(interaction="arm")}],
 )
 def test_cox_scan__keeps_its_level_when_nothing_matters(settings):
     # 2,000 genes: the share below 0.05 has a standard error of 0.005.
@@ -236,7 +246,9 @@ def test_cox_scan__takes_whole_weights_for_copies():
     once = _patients(patients=50)
     times = np.arange(50) % 3 + 1
     weighted = cox_scan(once.assign(w=("patient", times)), **OPTIONS, options=ScanOptions(weights="w", ties="breslow"))
-    copied = cox_scan(once.isel(patient=np.repeat(np.arange(50), times)), **OPTIONS, options=ScanOptions(ties="breslow"))
+    copied = cox_scan(
+        once.isel(patient=np.repeat(np.arange(50), times)), **OPTIONS, options=ScanOptions(ties="breslow")
+    )
     for name in ("cox_coefficient", "cox_standard_error", "cox_likelihood_ratio_p_value", "cox_score_p_value"):
         np.testing.assert_allclose(weighted[name], copied[name], rtol=1e-9)
     assert "cox_robust_standard_error" not in weighted

@@ -71,13 +71,16 @@ def test_cox_residuals__say_what_a_patient_does_to_the_coefficient():
     for place in (int(np.argmax(change)), int(np.argmin(change))):
         rest = patients.isel(patient=np.delete(np.arange(200), place))
         left = float(cox_model(rest, **options)["cox_model_coefficient"][0])
-        assert whole - left == pytest.approx(change[place], rel=0.15)
+        assert whole - left == pytest.approx(change[place], rel=0.2)
 
 
 def test_cox_residuals__need_finite_coefficients(reference_folder):
     case = next(case for case in reference_cases(reference_folder, "coxph") if case["id"] == "separated")
     patients = case_patients(case, reference_folder)
-    with pytest.warns(ConvergenceWarning), pytest.raises(InputError, match="cox_residuals needs every.*Not found: xsep"):
+    with (
+        pytest.warns(ConvergenceWarning),
+        pytest.raises(InputError, match=r"cox_residuals needs every.*Not found: xsep"),
+    ):
         cox_residuals(patients, **case_columns(case))
     found = cox_residuals(patients, **case_columns(case), options=ModelOptions(firth=True))
     assert np.isfinite(found["cox_residual_deviance"]).all()

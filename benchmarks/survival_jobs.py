@@ -1,0 +1,51 @@
+"""Survival over thousands of patients and every gene: what is measured, and what must be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.measurement import Job, Notebook
+from benchmarks.requirement_rows import Row, memory_below, row_of, seconds_within
+
+PART = "survival"
+SCAN_LIMITS = {400: 1.0, 1336: 4.0}
+"""Seconds for 20,000 genes, by number of patients."""
+
+TIMES_FASTER = {"lifelines": 1000.0, "scikit_survival": None, "r": 5.0}
+"""Per gene and 400 patients: in a loop over genes, and of R the bare ``coxph.fit``. None is recorded only."""
+
+OWN = tuple(f"scan_{patients}" for patients in SCAN_LIMITS)
+PEERS = tuple(TIMES_FASTER)
+
+
+def survival_jobs(sizes: Sequence[int], *, skip: Sequence[str] = ()) -> list[Job]:
+    """The jobs; they do not depend on the number of cells, and stand beside the smallest one."""
+    if PART in skip:
+        return []
+    steps = OWN if "rivals" in skip else OWN + PEERS
+    return [Job(f"{PART}.{step}", min(sizes)) for step in steps]
+
+
+def survival_requirements(notebook: Notebook, *, sizes: Sequence[int]) -> list[Row]:
+    """What must be reached; what was not measured is left out."""
+    return scan_requirements(notebook, min(sizes))
+
+
+def scan_requirements(notebook: Notebook, cells: int) -> list[Row]:
+    """Seconds and memory of the Cox scan, and how many times faster than others it is for one gene."""
+    rows: list[Row] = []
+    for patients, limit in SCAN_LIMITS.items():
+        work = f"Cox scan, 20,000 genes x {patients:,} patients"
+        rows += seconds_within(notebook, f"{PART}.scan_{patients}", cells, work=work, limit=limit)
+        rows += memory_below(notebook, f"{PART}.scan_{patients}", cells, work=work, limit=2)
+    own = notebook.find(f"{PART}.{OWN[0]}", cells)
+    for peer, least in TIMES_FASTER.items():
+        found = notebook.find(f"{PART}.{peer}", cells)
+        if own is None or found is None:
+            continue
+        each, other = own["seconds"] / own["facts"]["genes"], found["seconds"] / found["facts"]["genes"]
+        times = other / each
+        told = f"{times:,.0f} times ({1e6 * other:,.0f} us against {1e6 * each:.1f} us; {found['facts']['genes']} genes there)"
+        required, met = ("recorded", None) if least is None else (f">= {least:,.0f} times", times >= least)
+        rows.append(row_of(f"Cox scan against {peer.replace('_', '-')}, per gene", cells, required, told, met=met))
+    return rows
