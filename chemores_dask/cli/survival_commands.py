@@ -40,10 +40,17 @@ class Confidence(StrEnum):
     plain = "plain"
 
 
+class Standardization(StrEnum):
+    """Whose mean and deviation the genes of a signature have."""
+
+    training = "training"
+    cohort = "cohort"
+
+
 class TakingManyColumns(TakingManyValues):
     """A command whose options of columns take several values at once."""
 
-    options_with_values = ("--covariates", "--strata", "--event-value", "--allow-column")
+    options_with_values = ("--covariates", "--strata", "--event-value", "--allow-column", "--horizon", "--alpha")
 
 
 Clinical = Annotated[
@@ -140,6 +147,7 @@ def survival_app(perform: Perform) -> typer.Typer:
     _add_scan(app, perform)
     _add_model(app, perform)
     _add_km(app, perform)
+    _add_signature(app, perform)
     return app
 
 
@@ -264,6 +272,69 @@ def _add_km(app: typer.Typer, perform: Perform) -> None:
                 time=time, event=event, event_values=event_value, unit=time_unit, sample=sample,
                 sample_suffix=sample_suffix, start=start, strata=strata,
                 group=group, origin=origin, date_format=date_format, allowed=allow_column,
+            ),
+        )  # fmt: skip
+
+
+def _add_signature(app: typer.Typer, perform: Perform) -> None:
+    @app.command(cls=TakingManyColumns)
+    def signature(
+        *,
+        expression: Expression,
+        clinical: Clinical,
+        time: Time,
+        event: Event,
+        out: Out,
+        signature: Annotated[
+            Path | None,
+            typer.Option(help="Frozen signature (signature.json) to apply to these patients; without it one is made from them.",
+                         metavar="FILE"),
+        ] = None,
+        validate_expression: Annotated[
+            Path | None, typer.Option(help="Expression of an independent cohort.", metavar="FILE")
+        ] = None,
+        validate_clinical: Annotated[
+            Path | None, typer.Option(help="Clinical table of that cohort, with the same names of columns.", metavar="FILE")
+        ] = None,
+        horizon: Annotated[
+            list[float] | None,
+            typer.Option(help="Times at which predictions are judged; unless given, those by which a quarter, a half and three quarters "
+                         "of the events have happened.", metavar="TIME …"),
+        ] = None,
+        standardize: Annotated[
+            Standardization,
+            typer.Option(help="Whose mean and deviation genes have: those of training, or for another platform of the cohort itself."),
+        ] = Standardization.training,
+        alpha: Annotated[
+            list[float] | None,
+            typer.Option(help="Share of absolute values in the penalty, 1 for the lasso; of several the best is chosen.",
+                         metavar="SHARE …"),
+        ] = None,
+        covariates: Covariates = None,
+        cohort: Annotated[
+            str | None, typer.Option(help="Column of cohorts, which are left out whole in cross-validation.", metavar="COLUMN")
+        ] = None,
+        seed: Annotated[int, typer.Option(help="Seed of folds and of the bootstrap.")] = 1,
+        sample: Sample = None,
+        sample_suffix: SampleSuffix = None,
+        time_unit: Unit = None,
+        event_value: EventValue = None,
+        origin: Origin = None,
+        date_format: DateFormat = None,
+        allow_column: AllowColumn = None,
+    ) -> None:  # fmt: skip
+        """Make a risk signature, or apply a frozen one, and validate it: signature.json, signature_genes.csv, risk.csv, validation.csv.
+
+        A signature is made by an elastic-net Cox model; nested cross-validation says what it is worth in new patients.
+        """
+        perform(
+            "survival_signature",
+            clinical=clinical, expression=expression, out=out, frozen=signature, horizons=tuple(horizon or ()),
+            validation=(validate_clinical, validate_expression), standardize=standardize.value, alphas=tuple(alpha or (1.0,)),
+            cohort=cohort, seed=seed,
+            columns=_columns(
+                time=time, event=event, event_values=event_value, unit=time_unit, sample=sample, sample_suffix=sample_suffix,
+                covariates=covariates, group=cohort, origin=origin, date_format=date_format, allowed=allow_column,
             ),
         )  # fmt: skip
 

@@ -22,7 +22,14 @@ ROBUST = "cox_model_robust_standard_error"
 
 
 def perform(
-    *, clinical: Path, expression: Path | None, out: Path, ties: str, robust: bool, firth: bool, columns: Mapping[str, object]
+    *,
+    clinical: Path,
+    expression: Path | None,
+    out: Path,
+    ties: str,
+    robust: bool,
+    firth: bool,
+    columns: Mapping[str, object],
 ) -> None:
     """Fit the model, and write table, record and report."""
     run = start_run(
@@ -38,7 +45,9 @@ def perform(
             covariates=meant.covariates,
             strata=meant.strata or None,
             entry=meant.start,
-            options=ModelOptions(ties=ties, weights=meant.weights, cluster=meant.cluster, robust=robust or None, firth=firth),
+            options=ModelOptions(
+                ties=ties, weights=meant.weights, cluster=meant.cluster, robust=robust or None, firth=firth
+            ),
         ),
     )
     table = model_table(model)

@@ -54,6 +54,8 @@ class SurvivalRun:
         When it began: as text, and on the clock of :func:`time.perf_counter`.
     steps, results
         What was computed so far.
+    seed
+        Of what is drawn; 0 where nothing is.
     """
 
     command: str
@@ -64,6 +66,7 @@ class SurvivalRun:
     clock: float
     steps: list[StepRecord] = field(default_factory=list)
     results: dict[str, xr.Dataset] = field(default_factory=dict)
+    seed: int = 0
 
     @property
     def patients(self) -> xr.Dataset:
@@ -95,9 +98,9 @@ class SurvivalRun:
             complain(f"Warning: {warning.split(': ', maxsplit=1)[-1]}")
         return result
 
-    def keep_flow(self) -> None:
-        """Keep the way from the rows of the table to the patients of the analysis, as a result of its own."""
-        flow = self.read.flow
+    def keep_flow(self, read: FollowUp, *, name: str = COHORT) -> None:
+        """Keep the way from the rows of a table to the patients of the analysis, as a result of its own."""
+        flow = read.flow
         result = make_result(
             FLOW,
             {
@@ -105,10 +108,10 @@ class SurvivalRun:
                 "flow_remaining": np.array([step.remaining for step in flow]),
             },
             analysis="read_tables",
-            parameters={"events": self.read.coding, "unit": self.read.unit, "expression": self.read.matching},
+            parameters={"events": read.coding, "unit": read.unit, "expression": read.matching},
             coordinates={"exclusion": [step.reason for step in flow]},
         )
-        self._keep(COHORT, result)
+        self._keep(name, result)
 
     def _keep(self, name: str, result: xr.Dataset, *, warnings: tuple[str, ...] = (), bill: Bill | None = None) -> None:
         parameters = json.loads(result.attrs["parameters"])
@@ -122,7 +125,13 @@ class SurvivalRun:
         self.results[name] = result
 
     def finish(
-        self, out: Path, *, tables: Mapping[str, pd.DataFrame], sections: tuple[Section, ...], description: str
+        self,
+        out: Path,
+        *,
+        tables: Mapping[str, pd.DataFrame],
+        sections: tuple[Section, ...],
+        description: str,
+        files: Mapping[str, Callable[[Path], object]] | None = None,
     ) -> None:
         """Write tables, results, record and report, all at once, and say where."""
         seconds = time.perf_counter() - self.clock
@@ -131,7 +140,7 @@ class SurvivalRun:
             title=self.title,
             description=description,
             store="",
-            seed=0,
+            seed=self.seed,
             started=self.started,
             finished=_now(),
             host=describe_host(active_client()),
@@ -143,35 +152,41 @@ class SurvivalRun:
             versions=versions(),
             steps=tuple(self.steps),
             claims=(),
-            sections=(self._cohort_section(), *sections),
+            sections=(cohort_section(self.read), *sections),
             bill=Bill(seconds=seconds),
         )
         with whole_folder(out) as place:
+            for name, write in (files or {}).items():
+                write(place / name)
             for name, table in tables.items():
                 table.to_csv(place / name, index=False)
             write_tables(self.results, place)
             write_report(record, self.results, path=place / REPORT)
             write_record(record, place)
+        for name in files or {}:
+            say(f"File: {out / name}")
         for name in tables:
             say(f"Table: {out / name}")
         say(f"Report: {out / REPORT}")
 
-    def _cohort_section(self) -> Section:
-        columns = self.read.columns
-        times = f"Follow-up is read from {columns.time}, in {self.read.unit}" if self.read.unit else (
-            f"Follow-up is read from {columns.time}; nobody named its unit, so none is stated"
-        )  # fmt: skip
-        entry = f", from {columns.start} on" if columns.start else ""
-        text = f"{times}{entry}. The event is read from {columns.event}: {self.read.coding}."
-        text += " Whoever lacks what the analysis needs is left out, as R does."
-        if self.read.matching:
-            text += f" {self.read.matching}"
-        table = {
-            "step": COHORT,
-            "caption": "From the rows of the clinical table to the patients of the analysis.",
-            "rows": 100,
-        }
-        return Section(title="Who is in it", text=text, tables=(table,))
+
+def cohort_section(read: FollowUp, *, step: str = COHORT, title: str = "Who is in it") -> Section:
+    """Say in a report who is in the analysis, how the columns were understood, and who was left out."""
+    columns = read.columns
+    times = f"Follow-up is read from {columns.time}, in {read.unit}" if read.unit else (
+        f"Follow-up is read from {columns.time}; nobody named its unit, so none is stated"
+    )  # fmt: skip
+    entry = f", from {columns.start} on" if columns.start else ""
+    text = f"{times}{entry}. The event is read from {columns.event}: {read.coding}."
+    text += " Whoever lacks what the analysis needs is left out, as R does."
+    if read.matching:
+        text += f" {read.matching}"
+    table = {
+        "step": step,
+        "caption": "From the rows of the clinical table to the patients of the analysis.",
+        "rows": 100,
+    }
+    return Section(title=title, text=text, tables=(table,))
 
 
 def start_run(
@@ -197,11 +212,16 @@ def start_run(
     check_folder(out)
     started, clock = _now(), time.perf_counter()
     read = read_follow_up(clinical, expression=expression, columns=FollowUpColumns(**columns))
-    files = [path for path in (clinical, expression) if path is not None]
-    run = SurvivalRun(command, title, read, {path.name: file_checksum(path) for path in files}, started, clock)
-    run.keep_flow()
-    _say_who(run)
+    run = SurvivalRun(command, title, read, inputs_of(clinical, expression), started, clock)
+    run.keep_flow(read)
+    say_who(read)
     return run
+
+
+def inputs_of(clinical: Path, expression: Path | None, *, of: str = "") -> dict[str, str]:
+    """Checksums of the tables, by what they are and their names without folders."""
+    files = {f"{of}clinical": clinical, f"{of}expression": expression}
+    return {f"{role}: {path.name}": file_checksum(path) for role, path in files.items() if path is not None}
 
 
 def file_checksum(path: Path) -> str:
@@ -210,20 +230,21 @@ def file_checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
 
 
-def _say_who(run: SurvivalRun) -> None:
-    sizes = run.patients.sizes
+def say_who(read: FollowUp) -> None:
+    """Say who is in the analysis, who is not and why, and how the columns were understood."""
+    sizes = read.patients.sizes
     genes = f", {sizes['gene']:,} genes" if "gene" in sizes else ""
-    say(f"{sizes['patient']:,} patients, {run.events:,} events{genes}")
-    if run.read.matching:
-        say(run.read.matching)
-    for step in run.read.flow[1:]:
+    say(f"{sizes['patient']:,} patients, {int(read.patients[read.columns.event].values.sum()):,} events{genes}")
+    if read.matching:
+        say(read.matching)
+    for step in read.flow[1:]:
         say(f"Left out: {step.left_out:,} ({step.reason})")
-    say(f"Events in {run.read.columns.event}: {run.read.coding}")
-    if run.read.unit:
-        say(f"Times in {run.read.columns.time}: {run.read.unit}")
+    say(f"Events in {read.columns.event}: {read.coding}")
+    if read.unit:
+        say(f"Times in {read.columns.time}: {read.unit}")
     else:
         complain(
-            f"Note: nothing says the unit of {run.read.columns.time}, so results state none (--time-unit days|weeks|months|years)."
+            f"Note: nothing says the unit of {read.columns.time}, so results state none (--time-unit days|weeks|months|years)."
         )
 
 

@@ -68,8 +68,8 @@ def _write_head(figure: Figure, null: xr.Dataset, drawn: np.ndarray, title: str)
     low, high = np.quantile(drawn, [0.025, 0.975])
     missing = number_of(null, "random_signature_missing_genes")
     lines = [
-        f"n = {count('patients')} patients, {count('events')} events. {count_text(drawn.size)} random signatures of {count('genes')} genes with "
-        f"the same weights, from {count('candidates')} genes in bins of mean expression"
+        f"n = {count('patients')} patients, {count('events')} events. {count_text(drawn.size)} random signatures of {count('genes')} "
+        f"genes with the same weights, from {count('candidates')} genes in bins of mean expression"
         f"{f'; {count_text(missing)} genes of the signature are not measured or do not vary' if missing else ''}.",
         f"Empirical test, random signatures in both directions: concordance {p_sentence(p_value)}; hazard ratio per standard deviation "
         f"{number_text(number_of(null, 'random_signature_hazard_ratio'))}, "

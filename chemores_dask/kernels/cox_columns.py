@@ -154,13 +154,23 @@ def _value_and_error(contrast: Vector, b: Vector, covariance: Matrix) -> tuple[f
 
 
 @jit
+def _count_clusters(cluster: Vector, weight: Vector) -> int:
+    # Of patients who are not left out.
+    seen = np.zeros(cluster.max() + 1, dtype=np.bool_)
+    for i in range(cluster.size):
+        if weight[i] > 0:
+            seen[cluster[i]] = True
+    return int(seen.sum())
+
+
+@jit
 def _keep_fit(
     b: Vector, covariance: Matrix, design: Matrix, risk: RiskOrder, model: GeneModel, contrasts: Matrix, found: Vector
 ) -> None:
     found[_COEFFICIENT], found[_ERROR] = _value_and_error(contrasts[0], b, covariance)
     if model.zero.size:
         found[_INTERACTION], found[_INTERACTION_ERROR] = _value_and_error(contrasts[1], b, covariance)
-    if model.cluster.size:
+    if model.cluster.size and _count_clusters(model.cluster, risk.weight) > b.size:
         robust = robust_covariance(b, design, risk, model.efron, covariance, model.cluster)
         found[_ROBUST] = _value_and_error(contrasts[0], b, robust)[1]
         if model.zero.size:

@@ -42,9 +42,12 @@ INNER_ROUNDS = 3
 MOST_SOLVED = 1500
 """Genes that are not 0 whose whole information is made; beyond, descent on its diagonal goes on alone."""
 
-GRAM_ROUNDS = 2000
-GRAM_SHARE = 1e-6
-"""Newton's quadratic is solved to this share of its first squared step."""
+GRAM_ROUNDS = 1000
+GRAM_SHARE = 1e-5
+"""Newton's quadratic is solved to this share of its first squared step; then, where signs stay, exactly."""
+
+DAMPING = 1e-11
+"""Added to the information, as a share of its mean: collinear genes can be solved, too."""
 
 ROUNDING = 1e-13
 """Relative rise of the objective that is rounding."""
@@ -334,7 +337,31 @@ def _newton_target(cox: PenalizedCox, penalty: float, state: PathState, support:
         goal = max(tolerance, GRAM_SHARE * largest) if goal < 0.0 else goal
         if largest <= goal:
             break
+    _solve_signed(information, slope, edge, b)
     return b
+
+
+@jit
+def _solve_signed(information: Matrix, slope: Vector, edge: Vector, b: Vector) -> None:
+    """Go on to the lowest point of the quadratic itself, where that changes no sign."""
+    kept = np.flatnonzero(b)
+    if kept.size == 0:
+        return
+    part, pull = np.empty((kept.size, kept.size)), np.empty(kept.size)
+    damping = 0.0
+    for g in range(kept.size):
+        pull[g] = slope[kept[g]] - edge[kept[g]] * np.sign(b[kept[g]])
+        for h in range(kept.size):
+            part[g, h] = information[kept[g], kept[h]]
+        damping += DAMPING * part[g, g] / kept.size
+    for g in range(kept.size):
+        part[g, g] += damping
+    step = np.linalg.solve(part, pull)
+    for g in range(kept.size):
+        if edge[kept[g]] > 0.0 and (b[kept[g]] + step[g]) * b[kept[g]] <= 0.0:
+            return
+    for g in range(kept.size):
+        b[kept[g]] += step[g]
 
 
 @jit
@@ -429,7 +456,41 @@ def gene_slopes(columns: Matrix, residual: Vector) -> Vector:
 
 
 @jit
-def fit_unpenalized(cox: PenalizedCox, tolerance: float, most_rounds: int) -> tuple[PathState, bool]:
+def fit_penalty(
+    cox: PenalizedCox, penalty: float, state: PathState, chosen: Vector, tolerance: float, most_rounds: int
+) -> tuple[Vector, bool]:
+    """Fit one penalty from where a path stands.
+
+    Parameters
+    ----------
+    cox
+        Patients and genes.
+    penalty
+        Lambda.
+    state
+        Overwritten.
+    chosen
+        Boolean: the working set to begin with. It grows until the slopes of all other genes allow them to stay 0.
+    tolerance, most_rounds
+        As in :func:`descend_path`.
+
+    Returns
+    -------
+    Slope of the log-likelihood per patient along each gene, and whether it converged.
+    """
+    while True:
+        converged = _fit_working(cox, penalty, state, np.flatnonzero(chosen), tolerance, most_rounds)
+        slopes = gene_slopes(cox.columns, state.residual)
+        waiting = False
+        for j in range(slopes.size):
+            factor = cox.factor[j]
+            if not chosen[j] and factor < np.inf and abs(slopes[j]) > penalty * cox.mixing * factor:
+                chosen[j] = waiting = True
+        if not converged or not waiting:
+            return slopes, converged
+
+
+def fit_unpenalized(cox: PenalizedCox, tolerance: float, most_rounds: int) -> tuple[PathState, Vector, bool]:
     """Fit what is not penalized, where every path starts.
 
     Parameters
@@ -441,39 +502,26 @@ def fit_unpenalized(cox: PenalizedCox, tolerance: float, most_rounds: int) -> tu
 
     Returns
     -------
-    The state of the path, and whether it converged.
+    The state of the path, the slope of the log-likelihood per patient along each gene, and whether it converged.
     """
     genes, n = cox.columns.shape
     state = PathState(np.zeros(genes), np.zeros(n), np.empty(n), np.empty(n), np.zeros(1))
-    converged = _fit_working(cox, 0.0, state, np.flatnonzero(cox.factor == 0.0), tolerance, most_rounds)
-    return state, converged
+    free = cox.factor == 0.0
+    alone = cox._replace(factor=np.where(free, 0.0, np.inf))
+    slopes, converged = fit_penalty(alone, 0.0, state, free, tolerance, most_rounds)
+    return state, slopes, bool(converged)
 
 
-@jit
-def _fit_penalty(
-    cox: PenalizedCox, penalty: float, state: PathState, chosen: Vector, tolerance: float, most_rounds: int
-) -> tuple[Vector, bool]:
-    """Fit one penalty; ``chosen`` grows until the slopes of all other genes allow them to stay 0. Slopes, and whether it converged."""
-    threshold = penalty * cox.mixing * cox.factor
-    while True:
-        converged = _fit_working(cox, penalty, state, np.flatnonzero(chosen), tolerance, most_rounds)
-        slopes = gene_slopes(cox.columns, state.residual)
-        wrong = ~chosen & (np.abs(slopes) > threshold)
-        if not converged or not wrong.any():
-            return slopes, converged
-        chosen |= wrong
-
-
-@jit
 def descend_path(
     cox: PenalizedCox,
     penalties: Vector,
     limits: tuple[float, float],
+    *,
     tolerance: float,
     most_rounds: int,
     most_genes: int,
     stop_early: bool,
-) -> tuple[Matrix, Vector, int, int]:
+) -> tuple[Matrix, Vector, int]:
     """Coefficients along falling penalties, each from those before it.
 
     Parameters
@@ -495,28 +543,30 @@ def descend_path(
 
     Returns
     -------
-    Coefficients (penalties by genes), log-likelihoods, number of penalties fitted, and why it ended.
+    Coefficients (penalties that were fitted by genes), their log-likelihoods, and why it ended.
     """
-    coefficients = np.zeros((penalties.size, cox.factor.size))
-    log_likelihoods, ratios = np.full(penalties.size, np.nan), np.zeros(penalties.size)
-    state, converged = fit_unpenalized(cox, tolerance, most_rounds)
-    if not converged:
-        return coefficients, log_likelihoods, 0, PATH_NOT_CONVERGED
-    slopes = gene_slopes(cox.columns, state.residual)
+    coefficients, log_likelihoods, ratios = [], [], []
+    state, slopes, converged = fit_unpenalized(cox, tolerance, most_rounds)
+    ended = PATH_OK if converged else PATH_NOT_CONVERGED
     free, usable = cox.factor == 0.0, np.isfinite(cox.factor)
-    for k in range(penalties.size):
-        bound = cox.mixing * (2 * penalties[k] - penalties[max(k - 1, 0)])
-        chosen = free | (state.b != 0.0) | (usable & (np.abs(slopes) >= cox.factor * bound))
-        slopes, converged = _fit_penalty(cox, penalties[k], state, chosen, tolerance, most_rounds)
+    for k, penalty in enumerate(penalties):
+        if ended != PATH_OK:
+            break
+        bound = cox.mixing * (2 * penalty - penalties[max(k - 1, 0)])
+        chosen = free | (state.b != 0.0)
+        chosen[usable] |= np.abs(slopes[usable]) >= cox.factor[usable] * bound
+        slopes, converged = fit_penalty(cox, float(penalty), state, chosen, tolerance, most_rounds)
         if not converged:
-            return coefficients, log_likelihoods, k, PATH_NOT_CONVERGED
-        coefficients[k] = state.b
-        log_likelihoods[k] = state.log_likelihood[0]
-        if np.count_nonzero(~free & (state.b != 0.0)) >= most_genes:
-            return coefficients, log_likelihoods, k + 1, ENOUGH_GENES
-        ratios[k] = (log_likelihoods[k] - limits[0]) / (limits[1] - limits[0])
-        if stop_early and k + 1 >= LEAST_PENALTIES:
+            ended = PATH_NOT_CONVERGED
+            break
+        coefficients.append(state.b.copy())
+        log_likelihoods.append(float(state.log_likelihood[0]))
+        ratios.append((log_likelihoods[k] - limits[0]) / (limits[1] - limits[0]))
+        if np.count_nonzero(state.b[~free]) >= most_genes:
+            ended = ENOUGH_GENES
+        elif stop_early and k + 1 >= LEAST_PENALTIES:
             gain = ratios[k] - ratios[k - LEAST_PENALTIES + 1]
             if gain < SMALLEST_GAIN * ratios[k] or ratios[k] > LARGEST_RATIO:
-                return coefficients, log_likelihoods, k + 1, SATURATED
-    return coefficients, log_likelihoods, penalties.size, PATH_OK
+                ended = SATURATED
+    found = np.array(coefficients).reshape(len(coefficients), cox.factor.size)
+    return found, np.array(log_likelihoods), ended

@@ -76,7 +76,7 @@ def _add_stratum(
     # The score is a sum over times of what events move at once (jump) and of what they move later through the survival (drift).
     jump, drift = np.zeros((groups, groups)), np.zeros((groups, groups))
     mixed, later = np.zeros((groups, groups)), np.zeros(groups)
-    ends = np.zeros((3, groups))
+    ends, share = np.zeros((3, groups)), np.zeros(groups)
     i = 0
     while i < duration.size:
         ends[:] = 0.0
@@ -86,16 +86,15 @@ def _add_stratum(
             i += 1
         of_interest = ends[1].sum()
         if of_interest + ends[2].sum() > 0:
-            share = np.zeros(groups)
+            total = open_total = 0.0
             for k in range(groups):
-                if at_risk[k] > 0:
-                    share[k] = at_risk[k] / survival[k]
-            total = share.sum()
-            open_share = share * (1 - incidence)
+                share[k] = at_risk[k] / survival[k] if at_risk[k] > 0 else 0.0
+                total += share[k]
+                open_total += share[k] * (1 - incidence[k])
             weight = (1 - pooled) ** rho
-            difference += weight * (ends[1] - of_interest * open_share / open_share.sum())
             rise = of_interest / total
             for a in range(groups):
+                difference[a] += weight * (ends[1, a] - of_interest * share[a] * (1 - incidence[a]) / open_total)
                 for b in range(groups):
                     jump[a, b] = weight * share[a] * ((a == b) - share[b] / total)
                     drift[a, b] += jump[a, b] * rise / (1 - pooled)
@@ -118,7 +117,8 @@ def _add_stratum(
                     spread = (1 - ties) * before * before * ends[2, k] / (n * n)
                     _add_events(0.0, left, spread, jump[:, k], drift[:, k], variance, mixed[:, k])
                     later[k] += left * left * spread
-        at_risk -= ends[0] + ends[1] + ends[2]
+        for k in range(groups):
+            at_risk[k] -= ends[0, k] + ends[1, k] + ends[2, k]
     for k in range(groups):
         for a in range(groups):
             for b in range(groups):

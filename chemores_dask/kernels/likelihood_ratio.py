@@ -24,7 +24,7 @@ STARTS = ((-0.4, -4.0), (-2.0, -2.5), (0.5, -6.0))
 
 LEAST_SPREAD = -2.0
 LEAST_CORRELATION, LARGEST_CORRELATION = -4.0, -3.0
-"""Log sigma and logit rho from which tables are searched: near a bound of either the slope vanishes, and a search that starts there stays."""
+"""Log sigma and logit rho from which tables are searched: near a bound of either the slope vanishes, and a search from there stays."""
 
 FREE = np.ones(PARAMETERS, dtype=np.bool_)
 WITHOUT_EFFECT = np.arange(PARAMETERS) != EFFECT

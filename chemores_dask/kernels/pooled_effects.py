@@ -62,9 +62,7 @@ def pool(effect: Vector, variance: Vector, between: float) -> Pooled:
     mean = float((weight * effect).sum() / weight.sum())
     freedom = effect.size - 1
     spread = (weight * (effect - mean) ** 2).sum() / freedom if freedom else np.nan
-    return Pooled(
-        mean, float(np.sqrt(1 / weight.sum())), float(np.sqrt(spread / weight.sum())), weight / weight.sum()
-    )
+    return Pooled(mean, float(np.sqrt(1 / weight.sum())), float(np.sqrt(spread / weight.sum())), weight / weight.sum())
 
 
 def heterogeneity(effect: Vector, variance: Vector, between: float = 0.0) -> float:
@@ -113,9 +111,7 @@ def between_by_likelihood(effect: Vector, variance: Vector) -> float:
 def _slope(effect: Vector, variance: Vector, between: float) -> float:
     weight = 1 / (variance + between)
     mean = (weight * effect).sum() / weight.sum()
-    return float(
-        0.5 * ((weight**2 * (effect - mean) ** 2).sum() - weight.sum() + (weight**2).sum() / weight.sum())
-    )
+    return float(0.5 * ((weight**2 * (effect - mean) ** 2).sum() - weight.sum() + (weight**2).sum() / weight.sum()))
 
 
 def between_limits(effect: Vector, variance: Vector, *, level: float) -> tuple[float, float]:

@@ -117,9 +117,7 @@ def brier_at(
 
 
 @jit
-def net_benefit_at(
-    patients: TimedRisk, weight: Vector, place: int, predicted: Vector, threshold: float
-) -> float:
+def net_benefit_at(patients: TimedRisk, weight: Vector, place: int, predicted: Vector, threshold: float) -> float:
     """Net benefit of treating those whose probability of the event by a time reaches a threshold.
 
     Parameters

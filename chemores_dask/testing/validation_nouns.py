@@ -50,9 +50,7 @@ def tiny_studies() -> xr.Dataset:
 def tiny_validation(patients: xr.Dataset) -> xr.Dataset:
     """The signature held against the survival of the tiny patients."""
     options = ValidationOptions(draws=60, points=10, groups=3)
-    return validate_risk(
-        patients, signature=tiny_signature(), **OUTCOME, horizons=[10, 20], options=options, seed=3
-    )
+    return validate_risk(patients, signature=tiny_signature(), **OUTCOME, horizons=[10, 20], options=options, seed=3)
 
 
 def tiny_random_signatures(patients: xr.Dataset) -> xr.Dataset:

@@ -31,10 +31,17 @@ def test_km__writes_curves_summary_and_test(chemores, tmp_path, without_report):
     named = ["--clinical", tmp_path / "c.csv", "--time", "days", "--event", "event", "--group", "arm"]
     assert chemores("survival", "km", *named, "--out", tmp_path / "out") == 0
     curves = pd.read_csv(tmp_path / "out" / "km_curves.csv")
-    assert (
-        curves.columns.tolist()
-        == "group time at_risk events censored survival standard_error lower_95 upper_95".split()
-    )
+    assert curves.columns.tolist() == [
+        "group",
+        "time",
+        "at_risk",
+        "events",
+        "censored",
+        "survival",
+        "standard_error",
+        "lower_95",
+        "upper_95",
+    ]
     summary = pd.read_csv(tmp_path / "out" / "km_summary.csv")
     assert summary["n"].sum() == 30
     assert (

@@ -79,7 +79,7 @@ def test_survival_run__records_files_versions_and_parameters(chemores, trial, tm
     assert call(chemores, trial, tmp_path / "out") == 0
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["pipeline"] == "survival km"
-    assert record["inputs"] == {"trial.csv": hashlib.sha256(trial.read_bytes()).hexdigest()[:16]}
+    assert record["inputs"] == {"clinical: trial.csv": hashlib.sha256(trial.read_bytes()).hexdigest()[:16]}
     assert [step["analysis"] for step in record["steps"]] == ["read_tables", "kaplan_meier", "log_rank"]
     assert record["steps"][1]["parameters"]["group"] == "arm"
     assert record["versions"]["chemores_dask"]

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2, false_discovery_control
 
-COLUMNS = (
-    "gene, n, events, coefficient, standard_error, z, p, q, hazard_ratio, lower_95, upper_95, log_likelihood, p_likelihood_ratio, "
-    "p_score, status"
-).split(", ")
+COLUMNS = [
+    "gene", "n", "events", "coefficient", "standard_error", "z", "p", "q", "hazard_ratio", "lower_95", "upper_95", "log_likelihood",
+    "p_likelihood_ratio", "p_score", "status",
+]  # fmt: skip
 MODELS = {
     "uni_efron": [],
     "uni_breslow": ["--ties", "breslow"],

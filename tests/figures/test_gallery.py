@@ -12,7 +12,7 @@ from chemores_dask.errors import ParameterError
 from chemores_dask.figures import gallery
 from chemores_dask.figures.claims_plot import claims_plot
 from chemores_dask.figures.gallery import FIGURES, SCORES, check_figure, draw_figure
-from chemores_dask.testing import cox_nouns
+from chemores_dask.testing import cox_nouns, cutoff_nouns
 from chemores_dask.testing.enrichment_nouns import tiny_enrichment
 from chemores_dask.testing.nouns import tiny_patients
 from tests.figures import composition_results as composition
@@ -184,7 +184,9 @@ HOSTILE = {
     "no decision": lambda: FIGURES["decision_curve"].function(response.separated_result()),
     "long score": lambda: FIGURES["necrosis_scatter"].function(response.necrosis_result(), labels={"stemness": LONG}),
     "long terms over time": lambda: FIGURES["schoenfeld_plot"].function(renamed(RESULTS["trend"], "term")),
-    "long patients predicted": lambda: FIGURES["predicted_survival"].function(renamed(RESULTS["prediction"], "patient")),
+    "long patients predicted": lambda: FIGURES["predicted_survival"].function(
+        renamed(RESULTS["prediction"], "patient")
+    ),
     "long spline": lambda: FIGURES["hazard_ratio_curve"].function(RESULTS["spline"], labels={"age": LONG}),
     "forty samples": lambda: FIGURES["quality_violins"].function(examples.quality_result(40, 20)),
     "one sample": lambda: FIGURES["quality_violins"].function(examples.quality_result(1, 20)),

@@ -30,10 +30,11 @@ def test_hazard_ratio_curve__is_one_at_the_reference():
 
 
 def test_hazard_ratio_curve__states_n_events_and_the_test_of_its_bends():
-    words = said(hazard_ratio_curve(MODEL, reference=9.0, labels={"age": "Age (years)"}))
+    noted = MODEL.assign_attrs(note="5 events for 3 coefficients")
+    words = said(hazard_ratio_curve(noted, reference=9.0, labels={"age": "Age (years)"}))
     for expected in ("n = 40 patients", "bends (non-linearity) P = ", "beside arm", "Age (years)", "dot at 9"):
         assert expected in words
-    assert "fewer than 10 events per coefficient" in words
+    assert "5 events for 3 coefficients" in words
 
 
 def test_hazard_ratio_curve__says_when_there_is_no_spline():

@@ -32,7 +32,7 @@ def test_schoenfeld_plot__states_n_events_and_tests():
 
 def test_schoenfeld_plot__shows_the_terms_that_change_most():
     trend = tiny_proportional_hazards(tiny_patients())
-    surest = str(trend["covariate"].values[int(np.argmin(trend["hazard_trend_p_value"].sel(transform="km")))])
+    surest = str(trend["term"].values[int(np.argmin(trend["hazard_trend_p_value"].sel(transform="km").values))])
     words = said(schoenfeld_plot(trend, terms=1))
     assert surest in words
     assert "1 further terms are not shown" in words

@@ -29,12 +29,16 @@ def chain(counts, reference, *, sweeps=3000, warm_up=800, seed=1, run=run_chain)
     kept, inclusion = np.empty((sweeps, counts.shape[1])), np.empty((sweeps, counts.shape[1]), dtype=np.uint8)
     run(counts, reference, warm_up, kept, inclusion, np.random.default_rng(seed))
     return kept, inclusion
+
+
 def test_run_chain__finds_a_planted_effect_and_no_other():
     kept, inclusion = chain(simulated(effect=2.0), 2)
     assert inclusion[:, 0].mean() > 0.98
     assert kept[:, 0].mean() == pytest.approx(2.0, abs=0.8)
     assert inclusion[:, [1, 3]].mean() < 0.6
     assert not inclusion[:, 2].any()
+
+
 def test_run_chain__is_the_same_for_the_same_seed_and_alike_for_another():
     counts = simulated(effect=0.5)
     first, again, other = (chain(counts, 1, seed=seed) for seed in (3, 3, 4))

@@ -107,6 +107,8 @@ def test_walk_counts__keeps_sums_and_numbers_apart_in_many_rows_of_large_counts(
     found = walk_counts(block, Wanted(gene_totals=True))
     assert found.count_sum.tolist() == [[cells * (2**31 - 1)] * 2]
     assert found.detected.tolist() == [[cells] * 2]
+
+
 def test_walk_counts__keeps_numbers_apart_in_more_rows_than_their_bits_hold():
     cells = 2**20 + 5
     block = sp.csr_matrix(

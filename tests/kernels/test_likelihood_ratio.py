@@ -92,6 +92,8 @@ def test_null_draws__have_the_moments_of_the_model():
     variance = means.var() + (means * (1 - means)).mean() * (rho + (1 - rho) / TOTAL)
     np.testing.assert_allclose(shares.mean(axis=0), means.mean(), atol=0.006)
     np.testing.assert_allclose(shares.var(axis=0), variance, rtol=0.15)
+
+
 @pytest.mark.parametrize(
     ("null", "total"),
     [
@@ -117,6 +119,8 @@ def test_draw_ratios__are_the_same_compiled_and_plain():
     tables = null_draws(fit.null, UNEQUAL, draws=2, generator=np.random.default_rng(3))
     arguments = (tables, UNEQUAL, fit.null, bounds_of(UNEQUAL), NODES, LOG_WEIGHTS)
     np.testing.assert_allclose(draw_ratios.python(*arguments), draw_ratios(*arguments), rtol=1e-9, atol=1e-9)
+
+
 def test_bartlett_factor__is_that_of_student_where_samples_scatter():
     # Many cells, one scatter: the ratio is n log(1 + t^2 / (n - 1)), whose mean is n (psi(n / 2) - psi((n - 1) / 2)) = 1.22 for 8 patients.
     null, total = np.array([-0.5, 0.0, np.log(0.5), -3.0]), np.full((8, 2), 5000.0)

@@ -101,6 +101,8 @@ def test_sample_counts__gives_sorted_rows_of_positive_counts(profiles):
     indptr, indices, data = drawn
     assert data.min() > 0
     assert all(np.all(np.diff(indices[a:b]) > 0) for a, b in itertools.pairwise(indptr))
+
+
 def test_sample_counts__follows_proportions_and_factors(profiles):
     shares, groups, prepared = profiles
     cells = 20_000
@@ -111,6 +113,8 @@ def test_sample_counts__follows_proportions_and_factors(profiles):
     expected = 500 * weights / weights.sum()
     errors = np.sqrt((expected + 0.3 * expected**2) / cells)
     assert np.all(np.abs(counts.mean(axis=0) - expected) < 5 * errors)
+
+
 def test_sample_counts__is_negative_binomial_where_common_and_poisson_where_rare(profiles):
     shares, _, prepared = profiles
     cells = 20_000

@@ -40,7 +40,7 @@ from chemores_dask.workflow.runner import run_pipeline
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.pipeline_texts import SCORED_STATES, VIEWS  # noqa: E402
+from tests.pipeline_texts import SCORED_STATES, VIEWS
 
 ROWS = 32
 """Rows of a block and of a chunk of a result: the cohort has a dozen of each."""

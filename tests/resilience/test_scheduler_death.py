@@ -17,8 +17,8 @@ from chemores_dask.store.results import list_results, open_result
 from chemores_dask.testing.nouns import tiny_cells
 from chemores_dask.workflow.events import StepStarted
 from chemores_dask.workflow.pipeline_file import read_pipeline
-from tests.pipeline_texts import VIEWS
 from chemores_dask.workflow.runner import run_pipeline
+from tests.pipeline_texts import VIEWS
 
 LONGEST = 120
 TIMEOUTS = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s", "DASK_DISTRIBUTED__COMM__RETRY__COUNT": "0"}

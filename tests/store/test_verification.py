@@ -16,9 +16,14 @@ from chemores_dask.store.verification import damaged_gene_files, verify_cells
 from tests.store.sources import SMALL, all_counts, gene_table, make_blocks, write_stream
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    return write_stream(tmp_path_factory.mktemp("written") / "c.zarr", make_blocks())
+
+
 @pytest.fixture
-def stored(tmp_path):
-    return write_stream(tmp_path / "c.zarr", make_blocks())
+def stored(tmp_path, written):
+    return shutil.copytree(written, tmp_path / "c.zarr")
 
 
 def test_verify_cells__finds_nothing_wrong_with_whole_cells(stored):

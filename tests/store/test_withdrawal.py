@@ -31,9 +31,14 @@ def blocks():
     return make_blocks(samples=SAMPLES)
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    return write_stream(tmp_path_factory.mktemp("written") / "cohort.zarr", make_blocks(samples=SAMPLES))
+
+
 @pytest.fixture
-def store(tmp_path, blocks):
-    return write_stream(tmp_path / "cohort.zarr", blocks)
+def store(tmp_path, written):
+    return shutil.copytree(written, tmp_path / "cohort.zarr")
 
 
 def without(blocks, *patients):

@@ -9,7 +9,9 @@ from chemores_dask.workflow.planning import EarlierResult, plan_pipeline
 from chemores_dask.workflow.waves import expected_passes, plan_waves, required_steps
 from tests.pipeline_texts import VIEWS
 
-PIPELINE = VIEWS + """
+PIPELINE = (
+    VIEWS
+    + """
 [pipeline]
 name = "waves"
 title = "Waves"
@@ -43,6 +45,7 @@ analysis = "pca"
 of = "normalized"
 parameters = {genes = "@chosen.gene_variable"}
 """
+)
 
 
 @pytest.fixture

@@ -108,6 +108,11 @@ def leave_one_gene_out(
     -----
     Passes over the counts: 0. All comparisons are among the same patients, those whom the whole signature scores. Genes that are not
     measured add nothing to any risk and are not listed.
+
+    References
+    ----------
+    Michiels S, Koscielny S, Hill C (2005). Prediction of cancer outcome with microarrays: a multiple random validation strategy. Lancet
+    365:488-492.
     """
     check_between(options.level, parameter="level", caller=CALLER, minimum=0.5, maximum=0.9999)
     signature_weights(signature, caller=CALLER)
@@ -121,7 +126,8 @@ def leave_one_gene_out(
     measured = found["risk_gene_status"].to_numpy() == MEASURED
     if measured.sum() < FEWEST_GENES:
         message = (
-            f"{CALLER} needs at least {FEWEST_GENES} genes of the signature that are measured. Found {measured.sum()} of {measured.size}."
+            f"{CALLER} needs at least {FEWEST_GENES} genes of the signature that are measured. Found {measured.sum()} of "
+            f"{measured.size}."
         )
         raise InputError(message)
     risk = found["risk_score"].to_numpy().astype(float)

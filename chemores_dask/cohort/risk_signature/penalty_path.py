@@ -15,9 +15,9 @@ from chemores_dask.cohort.risk_signature.training_cohort import (
 )
 from chemores_dask.errors import InputError
 from chemores_dask.kernels.blas_threads import single_blas_thread
-from chemores_dask.kernels.cox_elastic_net import PATH_NOT_CONVERGED, descend_path, fit_unpenalized, gene_slopes
+from chemores_dask.kernels.cox_elastic_net import PATH_NOT_CONVERGED, descend_path, fit_unpenalized
 
-TOLERANCE = 1e-9
+TOLERANCE = 1e-11
 """Squared step of a coefficient, in the metric of the information per patient, at which a penalty is done."""
 
 MOST_ROUNDS = 100_000
@@ -94,20 +94,21 @@ def fit_path(training: TrainingCohort, settings: PathSettings, penalties: Vector
     cohort = standardize_columns(training, mixing=settings.mixing, scaled=settings.scaled)
     with single_blas_thread():
         sequence = _penalty_sequence(training, cohort, settings) if penalties is None else penalties
-        found, log_likelihood, fitted, ended = descend_path(
+        found, log_likelihood, ended = descend_path(
             cohort.cox,
             sequence,
             cohort.limits,
-            TOLERANCE,
-            MOST_ROUNDS,
-            cohort.cox.factor.size + 1,
-            penalties is None,
+            tolerance=TOLERANCE,
+            most_rounds=MOST_ROUNDS,
+            most_genes=cohort.cox.factor.size + 1,
+            stop_early=penalties is None,
         )
-    if fitted == 0 and ended == PATH_NOT_CONVERGED:
+    fitted = log_likelihood.size
+    if not fitted and ended == PATH_NOT_CONVERGED:
         raise InputError(_unfit(training))
     explained = (log_likelihood - cohort.limits[0]) / (cohort.limits[1] - cohort.limits[0])
     return PenaltyPath(
-        sequence[:fitted], found[:fitted] / cohort.scale, explained[:fitted], cohort.center, cohort.deviation
+        sequence[:fitted], found / cohort.scale, explained, cohort.center, cohort.deviation
     )
 
 
@@ -164,7 +165,7 @@ def refit(training: TrainingCohort, chosen: Vector) -> Vector:
     cohort = standardize_columns(training, mixing=1.0, scaled=True)
     factor = np.where(chosen & (cohort.deviation > 0), 0.0, np.inf)
     with single_blas_thread():
-        state, converged = fit_unpenalized(cohort.cox._replace(factor=factor), TOLERANCE**2, MOST_ROUNDS)
+        state, _, converged = fit_unpenalized(cohort.cox._replace(factor=factor), TOLERANCE**1.5, MOST_ROUNDS)
     largest = np.abs(state.b).max(initial=0.0)
     if not converged or largest > LARGEST_COEFFICIENT:
         names = np.concatenate([np.array(training.terms, dtype=object), training.genes])[chosen]
@@ -184,12 +185,11 @@ LARGEST_COEFFICIENT = 15.0
 def _penalty_sequence(training: TrainingCohort, cohort: StandardizedCohort, settings: PathSettings) -> Vector:
     """Penalties from the first that has an effect on, as glmnet spaces them."""
     cox = cohort.cox
-    state, converged = fit_unpenalized(cox, TOLERANCE, MOST_ROUNDS)
+    state, slopes, converged = fit_unpenalized(cox, TOLERANCE, MOST_ROUNDS)
     if not converged or np.abs(state.b).max(initial=0.0) > LARGEST_COEFFICIENT:
         raise InputError(_unfit(training))
     penalized = np.isfinite(cox.factor) & (cox.factor > 0)
-    slopes = np.abs(gene_slopes(cox.columns, state.residual))
-    largest = (slopes[penalized] / cox.factor[penalized]).max(initial=0.0)
+    largest = (np.abs(slopes[penalized]) / cox.factor[penalized]).max(initial=0.0)
     if not largest > 0:
         message = "A path of penalties needs a gene that varies between patients at risk together. None does; take other genes or patients."
         raise InputError(message)

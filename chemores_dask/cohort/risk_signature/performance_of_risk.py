@@ -93,9 +93,7 @@ def measure_performance(question: Question, *, draws: int, seed: Seed) -> Perfor
     return Performance(_derive(_split(found, times.size, question), question))
 
 
-def _measure_draws(
-    shared: tuple[TimedRisk, Measured, Vector], first: int, last: int, seed: Seed
-) -> Matrix:
+def _measure_draws(shared: tuple[TimedRisk, Measured, Vector], first: int, last: int, seed: Seed) -> Matrix:
     patients, measured, order = shared
     n = order.size
     uniforms = cell_uniforms(seed, np.arange(first, last, dtype=np.uint64), n)

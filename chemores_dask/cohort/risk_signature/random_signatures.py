@@ -173,7 +173,9 @@ def random_signatures(
         for first in range(0, options.draws, DRAWS_IN_A_TASK)
     ]
     blocks = _standardized_blocks(rows, mean, spread)
-    found = np.concatenate([*compute(*(_judged(blocks, chosen, pool, cohort) for chosen in (observed, *tasks)))], axis=1)
+    found = np.concatenate(
+        [*compute(*(_judged(blocks, chosen, pool, cohort) for chosen in (observed, *tasks)))], axis=1
+    )
     return make_result(
         RESULT,
         {

@@ -116,7 +116,9 @@ def score_cohort(
     reason = np.where(np.isnan(risk), unscored, np.where(known, len(REASONS) - 1, 4))
     time, died = np.full(names.size, np.nan), np.zeros(names.size, dtype=bool)
     if known.any():
-        outcome = check_outcome(patients.isel(patient=np.flatnonzero(known)), duration=duration, event=event, caller=caller)
+        outcome = check_outcome(
+            patients.isel(patient=np.flatnonzero(known)), duration=duration, event=event, caller=caller
+        )
         time[known], died[known] = outcome.duration, outcome.event
     early = (reason == len(REASONS) - 1) & (time <= landmark) & (landmark > 0)
     reason = np.where(early, np.where(died, 5, 6), reason)
@@ -125,7 +127,9 @@ def score_cohort(
     flow_events = np.bincount(reason, weights=died, minlength=len(REASONS)).astype(np.int64)
     flow_events[0] = died.sum()
     if flow_events[-1] < FEWEST_EVENTS:
-        counted = "; ".join(f"{number} {word}" for number, word in zip(flow[1:-1], REASONS[1:-1], strict=True) if number)
+        counted = "; ".join(
+            f"{number} {word}" for number, word in zip(flow[1:-1], REASONS[1:-1], strict=True) if number
+        )
         message = (
             f"{caller} needs at least {FEWEST_EVENTS} patients with an event among those with a risk and an outcome. Found "
             f"{flow_events[-1]} among {flow[-1]} of {names.size} patients{f' ({counted})' if counted else ''}."

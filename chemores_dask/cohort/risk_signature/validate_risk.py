@@ -58,7 +58,9 @@ RESULT = declare(
     Variable("validation_p_value", (), "f", doc="Wald test of the risk in a Cox model, two-sided"),
     Variable("validation_cox_status", (), "i", flags=STATUS_FLAGS),
     *_with_limits(
-        "calibration_slope", doc="log hazard ratio per unit of the risk; 1 is right for a log hazard ratio", limits=_WALD
+        "calibration_slope",
+        doc="log hazard ratio per unit of the risk; 1 is right for a log hazard ratio",
+        limits=_WALD,
     ),
     Variable("validation_slope_p_value", (), "f", doc="Wald test that the slope is 1, two-sided", optional=True),
     *_with_limits("auc", _HORIZON, doc="who has the event by then has a higher risk than who lives beyond"),
@@ -69,7 +71,10 @@ RESULT = declare(
     Variable("validation_curve_survival", _TIME, "f", doc="Kaplan-Meier"),
     Variable("validation_predicted_survival", _HORIZON, "f", doc="mean over patients", optional=True),
     *_with_limits(
-        "observed_over_expected", _HORIZON, doc="share with the event (Kaplan-Meier) over the predicted one", optional=True
+        "observed_over_expected",
+        _HORIZON,
+        doc="share with the event (Kaplan-Meier) over the predicted one",
+        optional=True,
     ),
     *_with_limits("brier", _HORIZON, doc="mean squared error of predicted survival", optional=True),
     Variable("validation_brier_null", _HORIZON, "f", doc="of Kaplan-Meier for everybody", optional=True),
@@ -81,9 +86,7 @@ RESULT = declare(
     Variable("validation_curve_brier_null", _TIME, "f", doc="of Kaplan-Meier for everybody", optional=True),
     Variable("validation_group_patients", ("risk_group",), "i", unit="patients", optional=True),
     Variable("validation_group_predicted", _GROUP, "f", doc="mean predicted share with the event", optional=True),
-    *_with_limits(
-        "group_observed", _GROUP, doc="share with the event (Kaplan-Meier)", limits=_CURVE, optional=True
-    ),
+    *_with_limits("group_observed", _GROUP, doc="share with the event (Kaplan-Meier)", limits=_CURVE, optional=True),
     *_with_limits("net_benefit", _THRESHOLD, doc="of treating by the prediction, per patient", optional=True),
     Variable("validation_net_benefit_all", _THRESHOLD, "f", doc="of treating everybody", optional=True),
     Variable("validation_high_patients", (), "i", unit="patients", doc="above the frozen cut-off", optional=True),
@@ -323,7 +326,8 @@ def _horizons(horizons: Sequence[float], cohort: ScoredCohort, options: Validati
     if not given.size or not ((given > options.landmark) & (given < last)).all():
         start = f"the landmark, {options.landmark:g}," if options.landmark else "0"
         message = (
-            f"The 'horizons' of {CALLER} must lie after {start} and before the end of follow-up, {last:g}. Got {given.tolist()}; somebody must be followed beyond every horizon."
+            f"The 'horizons' of {CALLER} must lie after {start} and before the end of follow-up, {last:g}. Got {given.tolist()}; "
+            "somebody must be followed beyond every horizon."
         )
         raise ParameterError(message)
     return np.unique(given)
@@ -336,5 +340,3 @@ def _events_note(cohort: ScoredCohort) -> dict[str, object]:
     note = f"{events} events: too few for limits to hold."
     warnings.warn(f"{CALLER}: {note} Read the estimates as a description.", FewEventsWarning, stacklevel=3)
     return {"note": note}
-
-

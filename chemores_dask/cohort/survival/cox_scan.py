@@ -148,7 +148,8 @@ def cox_scan(
     its status is ``constant`` (no variation while patients are at risk together), ``separated`` (the likelihood rises without
     end), ``not_converged``, ``collinear`` (it follows from the covariates), ``too_few_events`` (not more than coefficients) or ``infinite``
     (a value is infinite or beyond 1e100). Expression that is nowhere larger than 1e-100 counts as constant. Likelihood-ratio and score
-    tests take patients as independent, also where there are clusters.
+    tests take patients as independent, also where there are clusters. Where a gene is known in no more clusters than the model has
+    coefficients, its robust error, and with it P, is not a number.
 
     References
     ----------
@@ -163,6 +164,7 @@ def cox_scan(
     check_expression(patients[expression], caller="cox_scan")
     model, terms = _gene_model(patients, outcome, covariates, strata, options)
     _check_events(outcome, len(terms) + (options.interaction is not None), event=event)
+    _check_clusters(model, options.cluster)
     if terms:
         _check_covariates(model, terms)
     lazy = scan_columns(
@@ -273,6 +275,16 @@ def _check_events(outcome: Outcome, beside: int, *, event: str) -> None:
             f"{event!r} among {outcome.event.size} patients; leave covariates out, or take a cohort with longer follow-up."
         )
         raise TooFewEventsError(message)
+
+
+def _check_clusters(model: GeneModel, name: str | None) -> None:
+    clusters, coefficients = int(model.cluster.max(initial=-1)) + 1, model.covariates.shape[1] + 1 + model.zero.size
+    if 0 < clusters <= coefficients:
+        message = (
+            f"cox_scan needs more clusters than coefficients for robust errors. {name!r} has {clusters} clusters, for {coefficients} "
+            "coefficients; leave covariates out, or take the variable as strata."
+        )
+        raise InputError(message)
 
 
 def _check_covariates(model: GeneModel, terms: list[str]) -> None:

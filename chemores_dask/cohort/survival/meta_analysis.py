@@ -185,12 +185,16 @@ def meta_analysis(
 
 def _study_names(studies: xr.Dataset) -> list[str]:
     if studies.sizes.get("study", 0) < 2:
-        message = f"{CALLER} needs two studies or more along the dimension 'study'. Found dimensions {dict(studies.sizes)}."
+        message = (
+            f"{CALLER} needs two studies or more along the dimension 'study'. Found dimensions {dict(studies.sizes)}."
+        )
         raise InputError(message)
     names = [str(name) for name in studies["study"].to_numpy()]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        message = f"Every study must occur once in {CALLER}. Found more than once: {listed(twice)}; a cohort counts once."
+        message = (
+            f"Every study must occur once in {CALLER}. Found more than once: {listed(twice)}; a cohort counts once."
+        )
         raise InputError(message)
     return names
 
@@ -209,7 +213,9 @@ def _read(studies: xr.Dataset, name: str, names: list[str]) -> Vector:
 
 def _counts(studies: xr.Dataset, name: str, names: list[str]) -> Vector:
     numbers = _read(studies, name, names)
-    _refuse((numbers < 0) | (numbers % 1 != 0), f"The variable {name!r} must hold whole numbers of patients", names, numbers)
+    _refuse(
+        (numbers < 0) | (numbers % 1 != 0), f"The variable {name!r} must hold whole numbers of patients", names, numbers
+    )
     return numbers.astype(np.int64)
 
 
@@ -276,7 +282,9 @@ def _pooled_values(effect: Vector, variance: Vector, *, level: float) -> dict[st
     q = heterogeneity(effect, variance)
     typical, freedom = typical_variance(variance), effect.size - 1
     low, high = between_limits(effect, variance, level=level)
-    columns = [_model_values(model, value, effect.size, level=level) for model, value in zip(models, between, strict=True)]
+    columns = [
+        _model_values(model, value, effect.size, level=level) for model, value in zip(models, between, strict=True)
+    ]
     shares = [max(0.0, (q - freedom) / q) if q > 0 else 0.0, *(value / (value + typical) for value in between[1:])]
     for name in RANDOM_ONLY:
         columns[0][name] = float("nan")

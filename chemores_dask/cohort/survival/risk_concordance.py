@@ -80,7 +80,7 @@ def concordance(
     risk: str | Sequence[str],
     strata: str | Sequence[str] | None = None,
     entry: str | None = None,
-    options: ConcordanceOptions = ConcordanceOptions(),  # noqa: B008 - frozen
+    options: ConcordanceOptions = ConcordanceOptions(),
 ) -> xr.Dataset:
     """Concordance of risk scores with survival, and differences between scores.
 

@@ -17,6 +17,7 @@ from chemores_dask.errors import InputError, TooFewEventsError
 from chemores_dask.kernels.cox import OK, STATUS_FLAGS, fit_cox, risk_order, standardize
 from chemores_dask.kernels.logrank import log_rank_sums, log_rank_test
 from chemores_dask.kernels.selected_ranks import (
+    SAME,
     cut_moments,
     cut_statistics,
     log_rank_scores,
@@ -173,7 +174,7 @@ def survival_cutoff(
     Passes over the counts: 0. Thresholds lie midway between the scores on both sides; R names the lower of the two. Where times tie,
     ``maxstat`` computes other log-rank scores; given these it gives the same statistics. ``surv_cutpoint`` of survminer shows the cut-off
     with ``minprop = 0.1`` and no P value, and the P value of curves drawn with it is the one that is not corrected here: without any
-    effect it lies below 0.05 in some 30 to 50 % of the cohorts. The median split is left out (not a number) where nobody is above it.
+    effect it lies below 0.05 in some two fifths of the cohorts. The median split is left out (not a number) where nobody is above it.
 
     References
     ----------
@@ -198,14 +199,11 @@ def survival_cutoff(
     outcome = check_outcome(patients, duration=duration, event=event, caller=caller)
     values = read_score(patients, score, caller=caller)
     _check_events(outcome, event)
-    scores = log_rank_scores(outcome.duration, outcome.event)
+    scores = _rank_scores(outcome)
     # Sums are taken in an order that the caller's does not change.
     order, drawn = np.lexsort((scores, values)), np.sort(scores)
     below = _allowed_cuts(values[order], options.minimum_share, score)
     mean, deviation = cut_moments(drawn, below)
-    if not (deviation > 0).all():
-        message = f"{caller} needs patients whose follow-up differs. All {scores.size} have the same time and event; there is nothing to compare."
-        raise InputError(message)
     # The sums below a cut and above it are the same but for their sign.
     statistics = -cut_statistics(scores[order], below, mean, deviation)
     best = int(np.argmax(np.abs(statistics)))
@@ -285,6 +283,17 @@ def _check_events(outcome: Outcome, event: str) -> None:
             f"{outcome.event.size} patients; is it coded the other way round?"
         )
         raise TooFewEventsError(message)
+
+
+def _rank_scores(outcome: Outcome) -> Vector:
+    scores = log_rank_scores(outcome.duration, outcome.event)
+    if not np.ptp(scores) > SAME:
+        message = (
+            f"survival_cutoff needs patients whose follow-up differs. All {scores.size} have the same time and event; there is nothing to "
+            "compare."
+        )
+        raise InputError(message)
+    return scores
 
 
 def _allowed_cuts(ordered: Vector, share: float, score: str) -> Vector:

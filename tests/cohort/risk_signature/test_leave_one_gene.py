@@ -87,7 +87,7 @@ def test_leave_one_gene_out__refuses_what_cannot_be():
         left(level=2)
     with pytest.raises(InputError, match="not 0"):
         left(found=signature((1.0, 0.0)))
+    months = cohort()["months"].values.astype(float)
+    months[3] = -1
     with pytest.raises(InputError, match="p003"):
-        months = cohort()["months"].values.astype(float)
-        months[3] = -1
         left(cohort().assign(months=("patient", months)))

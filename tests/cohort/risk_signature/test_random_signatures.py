@@ -85,7 +85,9 @@ def test_random_signatures__draw_genes_of_the_same_expression():
     # One gene differs much between bins: were genes of other bins drawn, scores of one-gene signatures would differ.
     marked = EXPRESSION.copy()
     marked[:, :100] = marked[:, [0]] + np.linspace(0, 8, 100)
-    found = found_in(patients_of(marked), signature_of(["g110"], [1.0]), options=RandomSignatureOptions(draws=200, bins=6))
+    found = found_in(
+        patients_of(marked), signature_of(["g110"], [1.0]), options=RandomSignatureOptions(draws=200, bins=6)
+    )
     one = {round(float(value), 10) for value in found["random_signature_draw_concordance"].values}
     assert len(one) == 20
     assert int(found["random_signature_bin"][0]) == 5
@@ -96,7 +98,9 @@ def test_random_signatures__have_no_gene_twice():
     # All genes but two are the same in both bins' halves: with both drawn the sum is constant in sign.
     pair = np.tile(GENERATOR.normal(size=(N, 1)), (1, 4)) * [1, 1, -1, -1]
     patients = patients_of().isel(gene=slice(0, 4)).assign(expression=(("patient", "gene"), pair))
-    found = found_in(patients, signature_of(["g0", "g1"], [1.0, 1.0]), options=RandomSignatureOptions(draws=300, bins=1))
+    found = found_in(
+        patients, signature_of(["g0", "g1"], [1.0, 1.0]), options=RandomSignatureOptions(draws=300, bins=1)
+    )
     drawn = found["random_signature_draw_concordance"].values
     # Of six pairs, four cancel: with replacement it would be a half.
     assert np.mean(np.abs(drawn - 0.5) < 1e-12) == pytest.approx(2 / 3, abs=0.1)

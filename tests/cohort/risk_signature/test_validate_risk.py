@@ -137,7 +137,12 @@ def test_validate_risk__draws_belong_to_their_numbers():
     from_few = validated(options=ValidationOptions(draws=60, points=5))
     assert float(from_few["validation_concordance_lower"]) < float(from_few["validation_concordance"])
     other = validate_risk(
-        cohort(), signature=signature(), **OUTCOME, horizons=HORIZONS, options=ValidationOptions(draws=60, points=5), seed=4
+        cohort(),
+        signature=signature(),
+        **OUTCOME,
+        horizons=HORIZONS,
+        options=ValidationOptions(draws=60, points=5),
+        seed=4,
     )
     assert float(other["validation_concordance_lower"]) != float(from_few["validation_concordance_lower"])
     assert float(other["validation_concordance"]) == float(from_few["validation_concordance"])
@@ -156,7 +161,9 @@ def test_validate_risk__limits_cover_the_truth():
                 "risk": ("patient", risk),
             }
         )
-        found = validated(patients, signature=None, risk="risk", horizons=[5], options=ValidationOptions(draws=100, points=2))
+        found = validated(
+            patients, signature=None, risk="risk", horizons=[5], options=ValidationOptions(draws=100, points=2)
+        )
         hits += float(found["validation_concordance_lower"]) <= 0.5 <= float(found["validation_concordance_upper"])
     assert 0.85 <= hits / repeats <= 1.0
 
@@ -168,16 +175,23 @@ def test_validate_risk__leaves_a_perfect_risk_without_a_hazard_ratio():
     found = validated(patients, signature=None, risk="risk")
     assert float(found["validation_concordance"]) == 1
     assert np.isnan(found["validation_hazard_ratio"])
-    assert found["validation_cox_status"].attrs["flag_meanings"].split()[int(found["validation_cox_status"])] == "separated"
+    assert (
+        found["validation_cox_status"].attrs["flag_meanings"].split()[int(found["validation_cox_status"])]
+        == "separated"
+    )
 
 
 def test_validate_risk__of_a_risk_that_is_the_same_for_all():
     patients = cohort()
     patients["risk"] = ("patient", np.full(160, 2.0))
-    found = validated(patients, signature=None, risk="risk", options=ValidationOptions(draws=20, points=10, high="high"))
+    found = validated(
+        patients, signature=None, risk="risk", options=ValidationOptions(draws=20, points=10, high="high")
+    )
     assert float(found["validation_concordance"]) == 0.5
     assert np.isnan(found["validation_hazard_ratio"])
-    assert found["validation_cox_status"].attrs["flag_meanings"].split()[int(found["validation_cox_status"])] == "constant"
+    assert (
+        found["validation_cox_status"].attrs["flag_meanings"].split()[int(found["validation_cox_status"])] == "constant"
+    )
 
 
 def test_validate_risk__of_a_cut_off_that_nobody_passes():
@@ -220,7 +234,14 @@ def test_validate_risk__refuses_unclear_calls():
         validated(signature=None, risk="score")
     with pytest.raises(ParameterError, match="boolean"):
         validated(signature=None, risk="risk", options=ValidationOptions(high="months"))
-    for name, value in (("standardize", "z"), ("landmark", -1), ("groups", 1), ("points", 1), ("draws", 0), ("level", 95)):
+    for name, value in (
+        ("standardize", "z"),
+        ("landmark", -1),
+        ("groups", 1),
+        ("points", 1),
+        ("draws", 0),
+        ("level", 95),
+    ):
         with pytest.raises(ParameterError, match=name):
             validated(options=ValidationOptions(**{name: value}))
 

@@ -217,6 +217,55 @@ def test_cox_scan__never_raises_for_a_gene():
     assert (result["cox_q_value"] >= result["cox_p_value"]).values[5:].all()
 
 
+def test_cox_scan__gives_no_robust_error_for_genes_known_in_few_clusters():
+    patients = _patients()
+    patients["expression"][{"patient": patients["site"].values != "a", "gene": 1}] = np.nan
+    result = cox_scan(patients, **OPTIONS, options=ScanOptions(cluster="site"))
+    assert np.isnan(result["cox_p_value"].values).tolist() == [False, True, False, False, False, False, False]
+    assert np.isfinite(result["cox_standard_error"].values).all()
+
+
+@pytest.mark.parametrize("settings", [{}, {"entry": "start"}, {"covariates": ["age"]}])
+def test_cox_scan__does_not_care_for_shifts_of_ten_million(settings):
+    patients = _patients()
+    far = patients.assign(expression=patients["expression"] + 1e7, age=patients["age"] + 1e7)
+    plain, shifted = cox_scan(patients, **OPTIONS, **settings), cox_scan(far, **OPTIONS, **settings)
+    for name in ("cox_coefficient", "cox_standard_error", "cox_p_value", "cox_score_p_value"):
+        np.testing.assert_allclose(shifted[name], plain[name], rtol=1e-6)
+
+
+def test_cox_scan__takes_types_of_small_numbers():
+    patients = _patients()
+    patients["expression"] = (patients["expression"] * 3).round()
+    whole = cox_scan(patients, **OPTIONS)
+    for kind in ("float32", "int16", "int64"):
+        xr.testing.assert_equal(
+            whole, cox_scan(patients.assign(expression=patients["expression"].astype(kind)), **OPTIONS)
+        )
+
+
+def test_cox_scan__gives_statuses_where_nobody_is_at_risk_with_others():
+    # Everybody enters when the one before has gone: no risk set has two patients.
+    order = np.arange(60.0)
+    patients = _patients().assign(months=("patient", order + 1), start=("patient", order))
+    result = cox_scan(patients, **OPTIONS, entry="start")
+    assert (result["cox_status"].values == CONSTANT).all()
+    with pytest.raises(InputError, match="That of age is collinear"):
+        cox_scan(patients, **OPTIONS, entry="start", covariates=["age"])
+    every = _patients().assign(own=("patient", np.arange(60)))
+    assert (cox_scan(every, **OPTIONS, strata="own")["cox_status"].values == CONSTANT).all()
+
+
+def test_cox_scan__takes_deaths_all_at_once():
+    # Everybody dies at the same time: with Efron's ties something is left to say, with Breslow's too.
+    patients = _patients().assign(months=("patient", np.ones(60)), died=("patient", np.ones(60)))
+    for ties in ("efron", "breslow"):
+        result = cox_scan(patients, **OPTIONS, options=ScanOptions(ties=ties))
+        assert set(result["cox_status"].values.tolist()) <= {OK, SEPARATED}
+        assert np.abs(result["cox_coefficient"].values).max() < 1e-8
+        np.testing.assert_allclose(result["cox_p_value"], 1.0)
+
+
 @pytest.mark.parametrize(
     "settings",
     [{}, {"strata": "site", "entry": "start", "covariates": ["age"]}, {"options": ScanOptions(interaction="arm")}],
@@ -266,6 +315,16 @@ def test_cox_scan__takes_whole_weights_for_copies():
         ({"options": ScanOptions(interaction="site")}, InputError, "must name one treatment.*'site' gives the terms"),
         ({"options": ScanOptions(interaction="arm"), "covariates": ["arm"]}, InputError, "no covariate"),
         ({"options": ScanOptions(interaction="one")}, InputError, "That of one is"),
+        (
+            {"options": ScanOptions(cluster="one")},
+            InputError,
+            "more clusters than coefficients.*'one' has 1 clusters, for 1",
+        ),
+        (
+            {"options": ScanOptions(cluster="site"), "covariates": ["age", "w"]},
+            InputError,
+            "'site' has 3 clusters, for 3 coefficients",
+        ),
         ({"options": ScanOptions(cluster="hospital")}, MissingVariableError, "'hospital'"),
         ({"entry": "months"}, InputError, "'months' must lie before 'months'"),
     ],

@@ -83,7 +83,9 @@ def test_meta_analysis__pools_the_published_hazard_ratios():
     )
     found = meta_analysis(published, estimate="ratio", limits=["low", "high"], patients="n", events="events")
     for model in MODELS.values():
-        values = [round(float(found[f"meta_pooled_ratio{end}"].sel(model=model)), 2) for end in ("", "_lower", "_upper")]
+        values = [
+            round(float(found[f"meta_pooled_ratio{end}"].sel(model=model)), 2) for end in ("", "_lower", "_upper")
+        ]
         assert values == [2.23, 1.39, 3.58]
     assert np.round(found["meta_standard_error"], 3).values.tolist() == [0.354, 0.329]
     assert np.round(found["meta_p_value"], 3).values.tolist() == [0.013, 0.024]
@@ -106,14 +108,17 @@ def test_meta_analysis__equals_statsmodels():
     found = pooled(effect, error)
     for row, model in (("fixed effect", "fixed"), ("random effect", "dersimonian_laird")):
         assert float(found["meta_pooled_log_ratio"].sel(model=model)) == pytest.approx(reference.loc[row, "eff"])
-        assert float(found["meta_pooled_standard_error"].sel(model=model)) == pytest.approx(reference.loc[row, "sd_eff"])
+        assert float(found["meta_pooled_standard_error"].sel(model=model)) == pytest.approx(
+            reference.loc[row, "sd_eff"]
+        )
 
 
 def test_meta_analysis__does_not_depend_on_the_order_of_studies():
     effect, error = SETS["six"]
     table = studies_of(effect, error)
     first, second = (
-        meta_analysis(part, estimate="effect", standard_error="error") for part in (table, table.isel(study=slice(None, None, -1)))
+        meta_analysis(part, estimate="effect", standard_error="error")
+        for part in (table, table.isel(study=slice(None, None, -1)))
     )
     xr.testing.assert_allclose(first, second.sel(study=first["study"]), rtol=1e-12)
 
@@ -178,7 +183,12 @@ def test_meta_analysis__refuses_limits_that_do_not_fit(ratio, low, high, match):
 
 def test_meta_analysis__refuses_unclear_calls():
     table = studies_of([0.5, 0.2], [0.2, 0.2])
-    for wrong in ({}, {"standard_error": "error", "limits": ["error", "error"]}, {"limits": "error"}, {"limits": ["error"]}):
+    for wrong in (
+        {},
+        {"standard_error": "error", "limits": ["error", "error"]},
+        {"limits": "error"},
+        {"limits": ["error"]},
+    ):
         with pytest.raises(ParameterError, match="either 'standard_error'"):
             meta_analysis(table, estimate="effect", **wrong)
     with pytest.raises(MissingVariableError, match="'ratio'"):

@@ -116,9 +116,9 @@ def test_restricted_mean__errs_at_its_level_when_nothing_differs():
     rng = np.random.default_rng(3)
     arm = np.repeat(["a", "b"], 50)
     p_values = []
-    for _ in range(200):
+    for _ in range(100):
         alive, followed = rng.exponential(10, 100), rng.uniform(8, 30, 100)
         patients = patients_of(months=np.minimum(alive, followed), died=alive <= followed, arm=arm)
         p_values.append(restricted_mean(patients, **SIMPLE, horizon=8)["restricted_mean_difference_p_value"].item())
-    assert 0.04 < np.mean(np.array(p_values) < 0.1) < 0.17
+    assert 0.02 < np.mean(np.array(p_values) < 0.1) < 0.2
     assert 0.42 < np.mean(p_values) < 0.58
