@@ -14,6 +14,9 @@ SCAN_LIMITS = {400: 1.0, 1336: 4.0}
 TIMES_FASTER = {"lifelines": 1000.0, "scikit_survival": None, "r": 5.0}
 """Per gene and 400 patients: in a loop over genes, and of R the bare ``coxph.fit``. None is recorded only."""
 
+MODEL_PART = "cox_model"
+MODEL_PEERS = ("lifelines", "scikit_survival", "r")
+
 OWN = tuple(f"scan_{patients}" for patients in SCAN_LIMITS)
 PEERS = tuple(TIMES_FASTER)
 
@@ -23,12 +26,14 @@ def survival_jobs(sizes: Sequence[int], *, skip: Sequence[str] = ()) -> list[Job
     if PART in skip:
         return []
     steps = OWN if "rivals" in skip else OWN + PEERS
-    return [Job(f"{PART}.{step}", min(sizes)) for step in steps]
+    models = ("ours",) if "rivals" in skip else ("ours", *MODEL_PEERS)
+    names = [f"{PART}.{step}" for step in steps] + [f"{MODEL_PART}.{step}" for step in models]
+    return [Job(name, min(sizes)) for name in names]
 
 
 def survival_requirements(notebook: Notebook, *, sizes: Sequence[int]) -> list[Row]:
     """What must be reached; what was not measured is left out."""
-    return scan_requirements(notebook, min(sizes))
+    return scan_requirements(notebook, min(sizes)) + model_requirements(notebook, min(sizes))
 
 
 def scan_requirements(notebook: Notebook, cells: int) -> list[Row]:
@@ -48,4 +53,19 @@ def scan_requirements(notebook: Notebook, cells: int) -> list[Row]:
         told = f"{times:,.0f} times ({1e6 * other:,.0f} us against {1e6 * each:.1f} us; {found['facts']['genes']} genes there)"
         required, met = ("recorded", None) if least is None else (f">= {least:,.0f} times", times >= least)
         rows.append(row_of(f"Cox scan against {peer.replace('_', '-')}, per gene", cells, required, told, met=met))
+    return rows
+
+
+def model_requirements(notebook: Notebook, cells: int) -> list[Row]:
+    """How much faster or slower one model of ten covariates is than elsewhere; recorded only."""
+    own = notebook.find(f"{MODEL_PART}.ours", cells)
+    rows: list[Row] = []
+    for peer in MODEL_PEERS:
+        found = notebook.find(f"{MODEL_PART}.{peer}", cells)
+        if own is None or found is None:
+            continue
+        each, other = (1e3 * record["seconds"] / record["facts"]["fits"] for record in (own, found))
+        told = f"{other / each:.2g} times ({other:.1f} ms against {each:.1f} ms)"
+        work = f"Cox model, 10 covariates x 1,336 patients, against {peer.replace('_', '-')}"
+        rows.append(row_of(work, cells, "recorded", told, met=None))
     return rows

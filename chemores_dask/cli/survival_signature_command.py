@@ -16,7 +16,7 @@ from chemores_dask.cli.terminal import say
 from chemores_dask.cohort.risk_signature.risk_prediction import predict_risk
 from chemores_dask.cohort.risk_signature.signature_fit import SignatureOptions, fit_risk_signature
 from chemores_dask.cohort.risk_signature.validate_risk import ValidationOptions, validate_risk
-from chemores_dask.cohort.survival.kaplan_meier import kaplan_meier
+from chemores_dask.cohort.survival.kaplan_meier import CurveOptions, kaplan_meier
 from chemores_dask.cohort.survival.log_rank import log_rank
 from chemores_dask.errors import InputError, ParameterError
 from chemores_dask.figures.number_text import number_text, p_sentence
@@ -220,7 +220,13 @@ def _curves_section(run: SurvivalRun, predicted: xr.Dataset, judged: _Judged) ->
     grouped = grouped.assign({RISK_GROUP: ("patient", labels)})
     run.perform(
         "curves",
-        lambda: kaplan_meier(grouped, duration=meant.time, event=meant.event, group=RISK_GROUP, confidence="log-log"),
+        lambda: kaplan_meier(
+            grouped,
+            duration=meant.time,
+            event=meant.event,
+            group=RISK_GROUP,
+            options=CurveOptions(confidence="log-log"),
+        ),
     )
     run.perform("test", lambda: log_rank(grouped, duration=meant.time, event=meant.event, group=RISK_GROUP))
     unit = judged.read.unit or "unit not named"
@@ -293,4 +299,13 @@ def _validation_section(validated: xr.Dataset, judged: _Judged) -> Section:
             "caption": "Who was left out, and why.",
         },
     )
-    return Section(title="Validation", text=text, tables=tables)
+    axis = f"{judged.read.columns.time} ({judged.read.unit or 'unit not named'})"
+    figures: tuple[dict[str, object], ...] = (
+        {"kind": "auc_over_time", "step": "validation", "time_label": axis,
+         "caption": "How well the risk tells who has the event by a time from who lives beyond it; 0.5 is a coin."},
+        {"kind": "survival_calibration", "step": "validation",
+         "caption": "Predicted and observed shares with the event, in groups of rising risk."},
+        {"kind": "brier_over_time", "step": "validation", "time_label": axis,
+         "caption": "Error of predicted survival, beside that of one curve for everybody."},
+    )  # fmt: skip
+    return Section(title="Validation", text=text, figures=figures, tables=tables)

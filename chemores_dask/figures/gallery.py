@@ -22,6 +22,7 @@ composition_effects    composition_changes               beta_binomial (step), p
 pooled_points          pooled_composition                pair
 cutoff_scan            survival_cutoff                   title
 survival_curves        kaplan_meier                      log_rank (step), cox (step), labels (table), time_label, title
+cumulative_incidence_curves  cumulative_incidence          gray (step), labels (table), time_label, title
 volcano                cox_scan, response_scan           q, labels (number)
 differential_volcano   differential_expression, differential_by_state  q, labels (number), state
 p_value_calibration    differential_expression, differential_by_state  cells (step), group, state, level
@@ -74,6 +75,7 @@ from chemores_dask.figures.composition_effects import composition_effects
 from chemores_dask.figures.composition_slopes import composition_slopes
 from chemores_dask.figures.covariate_strips import covariate_strips
 from chemores_dask.figures.cutoff_scan import cutoff_scan
+from chemores_dask.figures.cumulative_incidence_curves import cumulative_incidence_curves
 from chemores_dask.figures.decision_curve import decision_curve
 from chemores_dask.figures.differential_volcano import differential_volcano
 from chemores_dask.figures.embedding_map import embedding_map
@@ -170,6 +172,9 @@ FIGURES: dict[str, FigureEntry] = {
     "pooled_points": FigureEntry(pooled_points, ("pooled_composition",)),
     "cutoff_scan": FigureEntry(cutoff_scan, ("survival_cutoff",)),
     "survival_curves": FigureEntry(survival_curves, ("kaplan_meier",), {"log_rank": "log_rank", "cox": "cox_model"}),
+    "cumulative_incidence_curves": FigureEntry(
+        cumulative_incidence_curves, ("cumulative_incidence",), {"gray": "gray_test"}
+    ),
     "volcano": FigureEntry(volcano, ("cox_scan", "response_scan")),
     "differential_volcano": FigureEntry(differential_volcano, ("differential_expression", "differential_by_state")),
     "p_value_calibration": FigureEntry(

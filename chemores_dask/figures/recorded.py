@@ -59,3 +59,23 @@ def number_of(result: xr.Dataset, variable: str) -> float:
     The number; not a number where the variable is absent.
     """
     return float(result[variable].values) if variable in result.variables else float("nan")
+
+
+def recorded_level(result: xr.Dataset) -> float:
+    """Coverage of the limits of a result.
+
+    Parameters
+    ----------
+    result
+        As made by an analysis with the parameter ``level``, or one of that name among its ``options``.
+
+    Returns
+    -------
+    The coverage; 0.95, which is every analysis's own choice, where none is recorded.
+    """
+    parameters = recorded_parameters(result)
+    options = parameters.get("options")
+    if "level" not in parameters and isinstance(options, Mapping):
+        parameters = options
+    level = parameters.get("level", 0.95)
+    return float(level) if isinstance(level, (int, float)) else 0.95

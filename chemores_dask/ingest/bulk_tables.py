@@ -103,7 +103,8 @@ def read_bulk_table(
         )
         raise InputError(message)
     if best is None or len(in_header) >= len(in_rows[best]):
-        return _genes_in_rows(table, _matches(table.columns, patients, suffix, path), patients, path)
+        samples = [name for name in table.columns if name in in_header or pd.api.types.is_numeric_dtype(table[name])]
+        return _genes_in_rows(table, _matches(samples, patients, suffix, path), patients, path)
     if without:
         texts = [name for name in table.columns if name != best and not pd.api.types.is_numeric_dtype(table[name])]
         table = table.drop(columns=[name for name in {*without, *texts} & set(table.columns) if name != best])

@@ -177,6 +177,8 @@ def read_follow_up(clinical: Path, *, columns: FollowUpColumns, expression: Path
     columns = replace(columns, covariates=_apart(columns.covariates, table), strata=_apart(columns.strata, table))
     table, columns = _without_dates(table, columns, where)
     check_privacy(table, allow=columns.allowed)
+    by_gene = expression is not None and columns.group is not None and columns.group not in table.columns
+    asked, columns = columns, replace(columns, group=None) if by_gene else columns
     _check_present(table, columns.clinical, where)
     in_table = [name for name in columns.covariates if name in table.columns]
     if expression is None:
@@ -189,7 +191,8 @@ def read_follow_up(clinical: Path, *, columns: FollowUpColumns, expression: Path
     for name in dict.fromkeys(needed):
         rows.leave_out(is_missing(rows.table[name]), f"{name} is missing")
     bulk = None if expression is None else _read_expression(expression, clinical, rows, sample, columns)
-    return _joined(rows, bulk, columns, in_table)
+    read = _joined(rows, bulk, columns, in_table)
+    return _with_gene_group(read, str(asked.group), where) if by_gene else read
 
 
 def _joined(rows: _Rows, bulk: BulkTable | None, columns: FollowUpColumns, in_table: Sequence[str]) -> FollowUp:
@@ -361,6 +364,19 @@ def _with_genes(patients: xr.Dataset, names: Sequence[str], where: str) -> xr.Da
             raise MissingVariableError(message)
         patients[_variable(name)] = ("patient", patients["expression"].values[:, genes.index(name)])
     return patients
+
+
+def _with_gene_group(read: FollowUp, gene: str, where: str) -> FollowUp:
+    values = _with_genes(read.patients, [gene], where)[_variable(gene)].values
+    known = np.isfinite(values)
+    flow = read.flow
+    if not known.all():
+        flow = (*flow, FlowStep(f"{gene} is missing", int((~known).sum()), int(known.sum())))
+    above = values[known] > np.median(values[known])
+    patients = read.patients.isel(patient=np.flatnonzero(known)).drop_vars(_variable(gene))
+    group = f"{gene}_group"
+    patients = patients.assign({group: ("patient", np.where(above, "above the median", "up to the median"))})
+    return replace(read, patients=patients, columns=replace(read.columns, group=group), flow=flow)
 
 
 def _variable(name: str) -> str:

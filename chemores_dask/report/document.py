@@ -247,7 +247,9 @@ def _header(record: RunRecord) -> Markup:
 
 def _footer(record: RunRecord) -> Markup:
     version = record.versions.get("chemores_dask", "")
-    made = f"from the pipeline {record.pipeline}, seed {record.seed}" if record.store else f"by chemores {record.pipeline}"
+    made = (
+        f"from the pipeline {record.pipeline}, seed {record.seed}" if record.store else f"by chemores {record.pipeline}"
+    )
     return element("footer", f"Made by chemores_dask {version} {made}.")
 
 

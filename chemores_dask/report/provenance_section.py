@@ -48,7 +48,11 @@ def provenance(record: RunRecord) -> Markup:
     HTML.
     """
     facts = {
-        **({"Pipeline": record.pipeline, "Store": record.store} if record.store else {"Command": f"chemores {record.pipeline}"}),
+        **(
+            {"Pipeline": record.pipeline, "Store": record.store}
+            if record.store
+            else {"Command": f"chemores {record.pipeline}"}
+        ),
         "Started": time_text(record.started),
         "Finished": time_text(record.finished),
         "Computed on": record.host,

@@ -12,6 +12,8 @@ from chemores_dask.figures.number_text import count_text, number_text, p_text, s
 P_ENDINGS = ("p_value", "q_value")
 PATIENTS = "_patients"
 CELLS = "_cells"
+FLOW = "_flow_"
+"""Part of the names of counts of patients who were left out."""
 DESCRIPTIVE = "descriptive"
 """Attribute of results whose P values take cells as their n: what that means."""
 
@@ -167,7 +169,7 @@ def patients_of(result: xr.Dataset) -> str:
     ``n = 120 patients``, a range where it differs between rows, or a sentence that it is not recorded.
     """
     for name in result.variables:
-        if str(name).endswith(PATIENTS):
+        if str(name).endswith(PATIENTS) and FLOW not in str(name):
             values = np.asarray(result[name].values, dtype=float)
             if not values.size:
                 continue

@@ -71,6 +71,7 @@ from chemores_dask.testing.enrichment_nouns import ENRICHMENT
 from chemores_dask.testing.graph_nouns import tiny_batches, tiny_embedding, tiny_graph
 from chemores_dask.testing.incidence_nouns import INCIDENCE
 from chemores_dask.testing.nouns import GENE_NAMES, SIGNATURE, tiny_cells, tiny_counts, tiny_patients
+from chemores_dask.testing.signature_nouns import SIGNATURES
 from chemores_dask.testing.validation_nouns import VALIDATION, tiny_meta_analysis, tiny_studies
 
 WEIGHTS = GeneSets((GeneSet.from_weights("weights", {gene: 0.5 - 0.1 * i for i, gene in enumerate(GENE_NAMES[:20])}),))
@@ -394,6 +395,7 @@ EXAMPLES = (
     ),
     Example("response_scan", response_scan, ON_PATIENTS, response_nouns.tiny_response_scan),
     *(Example(name, function, ON_PATIENTS, call) for name, (function, call) in VALIDATION.items()),
+    *(Example(name, function, ON_PATIENTS, call) for name, (function, call) in SIGNATURES.items()),
     Example("meta_analysis", meta_analysis, ON_RESULT, tiny_meta_analysis, 0.0),
 )
 

@@ -35,6 +35,9 @@ from chemores_dask.cohort.response.response_groups import response_groups
 from chemores_dask.cohort.response.response_scan import response_scan
 from chemores_dask.cohort.risk_signature.leave_one_gene import leave_one_gene_out
 from chemores_dask.cohort.risk_signature.random_signatures import random_signatures
+from chemores_dask.cohort.risk_signature.risk_prediction import predict_risk
+from chemores_dask.cohort.risk_signature.signature_fit import fit_risk_signature
+from chemores_dask.cohort.risk_signature.stability import stability_selection
 from chemores_dask.cohort.risk_signature.validate_risk import validate_risk
 from chemores_dask.cohort.survival.apply_cutoff import apply_cutoff
 from chemores_dask.cohort.survival.cox_models import cox_model
@@ -290,6 +293,9 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         ("expression", "response"),
         tests=StatedTests("rank_sum", over=GENE, correction="benjamini_hochberg"),
     ),
+    "fit_risk_signature": CatalogueEntry(fit_risk_signature, TABLE, ("duration", "event", "covariates", "cohort")),
+    "stability_selection": CatalogueEntry(stability_selection, TABLE, ("duration", "event", "covariates")),
+    "predict_risk": CatalogueEntry(predict_risk, TABLE, cutoffs=("risk_high",)),
     "validate_risk": CatalogueEntry(
         validate_risk, TABLE, ("risk", "duration", "event"), tests=StatedTests("model"), cutoffs=("validation_high",)
     ),

@@ -15,6 +15,11 @@ from chemores_dask.cohort.survival.cox_models import cox_model
 from chemores_dask.cohort.survival.cox_scan import cox_scan
 from chemores_dask.cohort.survival.kaplan_meier import kaplan_meier
 from chemores_dask.cohort.survival.log_rank import log_rank
+from chemores_dask.cohort.survival.nelson_aalen import nelson_aalen
+from chemores_dask.cohort.survival.restricted_means import restricted_mean
+from chemores_dask.cohort.survival.model_residuals import cox_residuals
+from chemores_dask.cohort.survival.proportional_hazards import proportional_hazards
+from chemores_dask.cohort.survival.risk_concordance import concordance
 from chemores_dask.errors import ConvergenceWarning, InputError, SmallSampleWarning, TooFewEventsError
 from chemores_dask.gene_sets import GeneSet, GeneSets
 from chemores_dask.kernels.cox import STATUS_FLAGS
@@ -49,8 +54,13 @@ def every_analysis(patients):
     return {
         "kaplan_meier": lambda: kaplan_meier(patients, **OUTCOME, group="arm"),
         "log_rank": lambda: log_rank(patients, **OUTCOME, group="arm"),
+        "nelson_aalen": lambda: nelson_aalen(patients, **OUTCOME, group="arm"),
+        "restricted_mean": lambda: restricted_mean(patients, **OUTCOME, group="arm"),
         "cox_model": lambda: cox_model(patients, **OUTCOME, covariates=["age"]),
         "cox_scan": lambda: cox_scan(patients, **OUTCOME, covariates=["age"]),
+        "cox_residuals": lambda: cox_residuals(patients, **OUTCOME, covariates=["age"]),
+        "proportional_hazards": lambda: proportional_hazards(patients, **OUTCOME, covariates=["age"]),
+        "concordance": lambda: concordance(patients, **OUTCOME, risk="age"),
     }
 
 
@@ -219,7 +229,7 @@ def test_cox_model__refuses_covariates_without_a_meaning(age, match):
 )
 def test_analyses__refuse_patients_without_a_group(arm):
     patients = patients_of(arm=arm)
-    for name in ("kaplan_meier", "log_rank"):
+    for name in ("kaplan_meier", "log_rank", "nelson_aalen", "restricted_mean"):
         with pytest.raises(InputError, match="patient 0"):
             every_analysis(patients)[name]()
 

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.jobs import jobs_of
 from benchmarks.measurement import DONE, Notebook
 from benchmarks.one_step import WARM, Clock, Place, find_step
-from benchmarks.survival_jobs import scan_requirements, survival_jobs, survival_requirements
+from benchmarks.survival_jobs import model_requirements, scan_requirements, survival_jobs, survival_requirements
 
 
 def test_survival_jobs__stand_beside_the_smallest_size():
@@ -54,3 +54,25 @@ def test_steps_survival__run_on_tiny_cohorts(tmp_path, step):
         pytest.skip("not installed here")
     assert clock.parts["scan"] >= 0
     assert clock.facts["genes"] in {3, 64}
+
+
+def test_model_requirements__compare_fits_with_fits(tmp_path):
+    notebook = Notebook(tmp_path)
+    assert model_requirements(notebook, 100) == []
+    for step, seconds, fits in (("ours", 0.2, 10), ("lifelines", 1.0, 5)):
+        record = {"step": f"cox_model.{step}", "cells": 100, "status": DONE, "seconds": seconds, "peak_bytes": 1e9}
+        notebook.add({**record, "facts": {"fits": fits}})
+    (row,) = model_requirements(notebook, 100)
+    assert row["reached"] == "10 times (200.0 ms against 20.0 ms)"
+    assert row["met"] == "-"
+
+
+@pytest.mark.parametrize("step", ["ours", "lifelines", "scikit_survival", "r"])
+def test_steps_cox_model__run_on_tiny_cohorts(tmp_path, step):
+    clock = Clock()
+    try:
+        find_step(f"cox_model.{step}")(Place(tmp_path / WARM, 10), clock)
+    except SystemExit:
+        pytest.skip("not installed here")
+    assert clock.parts["model"] >= 0
+    assert clock.facts["fits"] == 1

@@ -12,7 +12,7 @@ from chemores_dask.errors import ParameterError
 from chemores_dask.figures import gallery
 from chemores_dask.figures.claims_plot import claims_plot
 from chemores_dask.figures.gallery import FIGURES, SCORES, check_figure, draw_figure
-from chemores_dask.testing import cox_nouns, cutoff_nouns
+from chemores_dask.testing import cox_nouns, cutoff_nouns, incidence_nouns
 from chemores_dask.testing.enrichment_nouns import tiny_enrichment
 from chemores_dask.testing.nouns import tiny_patients
 from tests.figures import composition_results as composition
@@ -61,6 +61,8 @@ RESULTS = {
     "studies": validation.pooled_result(),
     "gsea": tiny_enrichment(),
     "gsea_again": tiny_enrichment(22),
+    "incidence": incidence_nouns.tiny_cumulative_incidence(tiny_patients()),
+    "gray": incidence_nouns.tiny_gray_test(tiny_patients()),
     "trend": cox_nouns.tiny_proportional_hazards(tiny_patients()),
     "spline": cox_nouns.tiny_cox_model(tiny_patients()),
     "prediction": cox_nouns.tiny_cox_prediction(tiny_patients()),
@@ -75,6 +77,7 @@ TABLES = (
     {"kind": "random_signature_null", "step": "null"},
     {"kind": "leave_one_gene_dots", "step": "left", "genes": 2},
     {"kind": "pooled_forest", "step": "studies"},
+    {"kind": "cumulative_incidence_curves", "step": "incidence", "gray": "gray", "time_label": "Months"},
     {"kind": "quality_violins", "step": "quality"},
     {"kind": "variable_genes_plot", "step": "variable_genes", "labels": 8},
     {"kind": "embedding_map", "step": "pca", "color": "stage", "cube": "cube", "title": "Stages"},

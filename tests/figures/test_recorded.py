@@ -6,7 +6,7 @@ import math
 
 import xarray as xr
 
-from chemores_dask.figures.recorded import labels_along, number_of, recorded_parameters
+from chemores_dask.figures.recorded import labels_along, number_of, recorded_level, recorded_parameters
 
 
 def test_recorded_parameters__reads_json_and_survives_none():
@@ -22,3 +22,9 @@ def test_labels_along__counts_where_there_are_no_labels():
 def test_number_of__is_not_a_number_where_absent():
     assert number_of(xr.Dataset({"v": ((), 2)}), "v") == 2
     assert math.isnan(number_of(xr.Dataset(), "v"))
+
+
+def test_recorded_level__is_found_alone_or_among_options():
+    assert recorded_level(xr.Dataset(attrs={"parameters": '{"level": 0.9}'})) == 0.9
+    assert recorded_level(xr.Dataset(attrs={"parameters": '{"options": {"level": 0.8}}'})) == 0.8
+    assert recorded_level(xr.Dataset(attrs={"parameters": '{"options": null}'})) == 0.95

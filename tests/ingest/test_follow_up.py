@@ -64,7 +64,7 @@ def test_read_follow_up__takes_genes_as_covariates(clinical, tmp_path):
     (tmp_path / "e.csv").write_text(EXPRESSION)
     read = read_follow_up(clinical, columns=columns(covariates=("CD44", "arm")), expression=tmp_path / "e.csv")
     assert read.patients["CD44"].values.tolist() == [1.0, 2.0, 3.0]
-    with pytest.raises(MissingVariableError, match=r"CD4 is neither\\. Did you mean 'CD44'"):
+    with pytest.raises(MissingVariableError, match=r"'CD4' is neither\. Did you mean 'CD44'"):
         read_follow_up(clinical, columns=columns(covariates=("CD4",)), expression=tmp_path / "e.csv")
 
 
@@ -131,7 +131,7 @@ def test_read_follow_up__takes_intervals_and_clusters_of_rows(tmp_path):
     with pytest.raises(InputError, match=r"More than one in 'id': 1 \(lines 2, 3\).*--cluster id"):
         read_follow_up(path, columns=FollowUpColumns(time="days", event="event"))
     late = write(tmp_path, "id,start,days,event\n1,6,5,0\n")
-    with pytest.raises(InputError, match=r"start of other.csv must lie before 'days'.*'6 to 5' for 1"):
+    with pytest.raises(InputError, match=r"'start' of other\.csv must lie before 'days'.*'6 to 5' for 1"):
         read_follow_up(late, columns=FollowUpColumns(time="days", event="event", start="start"))
 
 
@@ -182,3 +182,14 @@ def test_read_follow_up__refuses_samples_of_nobody_and_of_several(tmp_path):
     (tmp_path / "n.csv").write_text("gene,X9,Y9\nCD44,1,2\n")
     with pytest.raises(InputError, match="Use the same identifiers in both"):
         read_follow_up(path, columns=FollowUpColumns(time="days", event="event"), expression=tmp_path / "n.csv")
+
+
+def test_read_follow_up__splits_patients_at_the_median_of_a_gene(clinical, tmp_path):
+    (tmp_path / "e.csv").write_text(EXPRESSION)
+    read = read_follow_up(clinical, columns=columns(group="KLF2"), expression=tmp_path / "e.csv")
+    assert read.columns.group == "KLF2_group"
+    assert read.patients["KLF2_group"].values.tolist() == ["above the median", "up to the median"]
+    assert read.flow[-1].reason == "KLF2 is missing"
+    assert read.flow[-1].remaining == 2
+    with pytest.raises(MissingVariableError, match="Did you mean 'arm'"):
+        read_follow_up(clinical, columns=columns(group="armm"))

@@ -24,12 +24,18 @@ from tests.store.sources import SMALL, all_counts, all_obs, make_blocks, write_s
 from tests.store.test_cell_choice import make_cells
 
 
-@pytest.fixture
-def stored(tmp_path, monkeypatch):
-    monkeypatch.setattr(gene_copy, "NONZEROS_PER_TILE", 60)
-    monkeypatch.setattr(gene_copy, "GENE_GEOMETRY", SMALL)
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
     blocks = make_blocks()
-    return write_gene_copy(write_stream(tmp_path / "c.zarr", blocks)), all_counts(blocks)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gene_copy, "NONZEROS_PER_TILE", 60)
+        patch.setattr(gene_copy, "GENE_GEOMETRY", SMALL)
+        return write_gene_copy(write_stream(tmp_path_factory.mktemp("written") / "c.zarr", blocks)), all_counts(blocks)
+
+
+@pytest.fixture
+def stored(tmp_path, written):
+    return shutil.copytree(written[0], tmp_path / "c.zarr"), written[1]
 
 
 def test_open_genes__gives_the_counts_in_blocks_of_genes(stored):

@@ -22,19 +22,24 @@ from tests.store.killing import DyingProcesses
 from tests.store.sources import file_digests, make_blocks, write_stream
 
 CALLS = "tests.store.revision_calls"
-TRIALS = 24
+TRIALS = 16
 DATED = "zarr.json"
 
 
-@pytest.fixture
-def store(tmp_path):
-    made = write_stream(tmp_path / "c.zarr", make_blocks(samples=6))
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    made = write_stream(tmp_path_factory.mktemp("written") / "c.zarr", make_blocks(samples=6))
     names = open_cells(made).obs_names.to_numpy()
     write_result(
         xr.Dataset({"t": ("cell", np.arange(len(names)))}, coords={"cell": names}), made, step="q", fingerprint="f"
     )
     write_patients(xr.Dataset({"age": ("patient", [1, 2])}, coords={"patient": ["p1", "b"]}), made, cohort="bulk")
     return made
+
+
+@pytest.fixture
+def store(tmp_path, written):
+    return shutil.copytree(written, tmp_path / "c.zarr")
 
 
 def undated(folder):

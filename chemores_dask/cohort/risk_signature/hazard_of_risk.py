@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from chemores_dask.aliases import Vector
-from chemores_dask.kernels.cox import CONSTANT, OK, fit_cox, risk_order, standardize
+from chemores_dask.aliases import Matrix, Vector
+from chemores_dask.kernels.cox import CONSTANT, risk_order
+from chemores_dask.kernels.cox_columns import ESTIMATES, GeneModel, scan_genes
 
 MOST_STEPS = 50
 EFRON = True
@@ -58,11 +59,30 @@ def fit_risk(risk: Vector, duration: Vector, event: Vector) -> RiskHazard:
     -------
     The model.
     """
-    columns, _, spread = standardize(risk[:, None])
-    if spread[0] == 0:
-        return RiskHazard(np.nan, np.nan, 0.0, CONSTANT)
-    order, at_risk = risk_order(duration, event, np.full(risk.size, -np.inf), np.zeros(risk.size, dtype=np.int64))
-    b, covariance, _, _, status = fit_cox(np.ascontiguousarray(columns[order]), at_risk, EFRON, np.zeros(1), MOST_STEPS)
-    if status != OK:
-        return RiskHazard(np.nan, np.nan, float(spread[0]), int(status))
-    return RiskHazard(float(b[0] / spread[0]), float(np.sqrt(covariance[0, 0]) / spread[0]), float(spread[0]), OK)
+    return fit_risks(risk[None, :], duration, event)[0]
+
+
+def fit_risks(risks: Matrix, duration: Vector, event: Vector) -> list[RiskHazard]:
+    """Fit the hazard of each of some risks, alone.
+
+    Parameters
+    ----------
+    risks
+        Risks by patients.
+    duration, event
+        Outcome.
+
+    Returns
+    -------
+    One model per risk.
+    """
+    n, none = duration.size, np.zeros(0)
+    order, at_risk = risk_order(duration, event, np.full(n, -np.inf), np.zeros(n, dtype=np.int64))
+    model = GeneModel(order, at_risk, np.zeros((n, 0)), none, none, none.astype(np.int64), EFRON, MOST_STEPS)
+    estimates, status, _ = scan_genes(np.ascontiguousarray(risks, dtype=np.float64), model)
+    found = dict(zip(ESTIMATES, estimates.T, strict=True))
+    deviation = np.where(status == CONSTANT, 0.0, risks.std(axis=1))
+    return [
+        RiskHazard(float(slope), float(error), float(spread), int(flag))
+        for slope, error, spread, flag in zip(found["coefficient"], found["error"], deviation, status, strict=True)
+    ]

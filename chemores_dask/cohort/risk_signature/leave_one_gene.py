@@ -9,7 +9,7 @@ import xarray as xr
 
 from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.checks import check_between
-from chemores_dask.cohort.risk_signature.hazard_of_risk import fit_risk
+from chemores_dask.cohort.risk_signature.hazard_of_risk import fit_risks
 from chemores_dask.cohort.risk_signature.risk_prediction import MEASURED, predict_risk
 from chemores_dask.cohort.risk_signature.scored_cohort import ScoredCohort, score_cohort
 from chemores_dask.cohort.risk_signature.signature_genes import gene_rows, signature_weights
@@ -168,7 +168,7 @@ def _values(cohort: ScoredCohort, parts: Matrix, *, level: float) -> dict[str, o
     risks = np.stack([cohort.risk, *(parts[:, kept].sum(axis=1) for kept in others)])
     order, at_risk = timed_risk(cohort.risk, cohort.duration, cohort.event)
     concordance = concordance_columns(risks, order, at_risk.starts, at_risk.event)
-    fits = [fit_risk(risk, cohort.duration, cohort.event) for risk in risks]
+    fits = fit_risks(risks, cohort.duration, cohort.event)
     ratios = np.exp([fit.limits(level, unit=fit.deviation) for fit in fits])
     chances = np.array([fit.p_value for fit in fits])
     values: dict[str, object] = {

@@ -17,7 +17,7 @@ from chemores_dask.errors import InputError
 from chemores_dask.kernels.blas_threads import single_blas_thread
 from chemores_dask.kernels.cox_elastic_net import PATH_NOT_CONVERGED, descend_path, fit_unpenalized
 
-TOLERANCE = 1e-11
+TOLERANCE = 1e-10
 """Squared step of a coefficient, in the metric of the information per patient, at which a penalty is done."""
 
 MOST_ROUNDS = 100_000
@@ -107,9 +107,45 @@ def fit_path(training: TrainingCohort, settings: PathSettings, penalties: Vector
     if not fitted and ended == PATH_NOT_CONVERGED:
         raise InputError(_unfit(training))
     explained = (log_likelihood - cohort.limits[0]) / (cohort.limits[1] - cohort.limits[0])
-    return PenaltyPath(
-        sequence[:fitted], found / cohort.scale, explained, cohort.center, cohort.deviation
-    )
+    return PenaltyPath(sequence[:fitted], found / cohort.scale, explained, cohort.center, cohort.deviation)
+
+
+def first_genes(training: TrainingCohort, settings: PathSettings, genes: int) -> Vector:
+    """Walk a path until so many genes have entered.
+
+    Parameters
+    ----------
+    training
+        Patients.
+    settings
+        The path.
+    genes
+        How many; of those that enter at the same penalty the ones with the largest weights per standard deviation, ties by name.
+
+    Returns
+    -------
+    Sign of the coefficient of each column where it entered, else 0; covariates count as not entered.
+    """
+    cohort = standardize_columns(training, mixing=settings.mixing, scaled=True)
+    with single_blas_thread():
+        sequence = _penalty_sequence(training, cohort, settings)
+        found, _, _ = descend_path(
+            cohort.cox,
+            sequence,
+            cohort.limits,
+            tolerance=TOLERANCE,
+            most_rounds=MOST_ROUNDS,
+            most_genes=genes,
+            stop_early=False,
+        )
+    found[:, cohort.cox.factor == 0] = 0.0
+    signs = np.zeros(found.shape[1])
+    for coefficients in found:
+        fresh = np.flatnonzero((coefficients != 0) & (signs == 0))
+        largest = fresh[np.argsort(-np.abs(coefficients[fresh]), kind="stable")]
+        room = genes - np.count_nonzero(signs)
+        signs[largest[:room]] = np.sign(coefficients[largest[:room]])
+    return signs
 
 
 def left_out_deviance(training: TrainingCohort, left_out: Vector, settings: PathSettings, penalties: Vector) -> Vector:

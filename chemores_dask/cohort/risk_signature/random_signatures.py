@@ -13,7 +13,7 @@ from dask.delayed import Delayed
 
 from chemores_dask.aliases import Matrix, Seed, Vector
 from chemores_dask.checks import check_whole, listed
-from chemores_dask.cohort.risk_signature.hazard_of_risk import fit_risk
+from chemores_dask.cohort.risk_signature.hazard_of_risk import fit_risks
 from chemores_dask.cohort.risk_signature.scored_cohort import ScoredCohort, score_cohort
 from chemores_dask.cohort.risk_signature.signature_genes import gene_rows, measured_at_all, signature_weights
 from chemores_dask.errors import GeneMismatchError, InputError
@@ -285,7 +285,7 @@ def _partial_scores(block: Matrix, start: int, chosen: Matrix, weight: Vector) -
 def _judge(parts: list[Matrix], duration: Vector, event: Vector) -> Matrix:
     scores = np.ascontiguousarray(np.sum(parts, axis=0))
     order, patients = timed_risk(scores[0], duration, event)
-    fits = [fit_risk(score, duration, event) for score in scores]
+    fits = fit_risks(scores, duration, event)
     return np.stack(
         [
             concordance_columns(scores, order, patients.starts, patients.event),

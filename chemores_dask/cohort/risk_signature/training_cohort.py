@@ -18,7 +18,7 @@ from chemores_dask.cohort.outcome import (
     design_matrix,
 )
 from chemores_dask.errors import InputError, TooFewEventsError
-from chemores_dask.kernels.cox_elastic_net import PenalizedCox, breslow_residuals, order_of_risk
+from chemores_dask.kernels.penalized_cox import PenalizedCox, breslow_residuals, order_of_risk
 from chemores_dask.stream import compute
 
 SPREAD_TOLERANCE = 1e-12

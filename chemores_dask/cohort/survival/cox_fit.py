@@ -246,8 +246,8 @@ def without_terms(fit: CoxFit, out: Vector) -> float:
         nothing = np.zeros(columns.shape[1])
         found, code = fit_firth_first(columns, fit.risk, fit.efron, nothing, MAX_ITERATIONS, kept.size)[2::2]
     else:
-        nothing = np.zeros(kept.size)
-        found, code = fit_cox(columns[:, : kept.size].copy(), fit.risk, fit.efron, nothing, MAX_ITERATIONS)[2::2]
+        start = fit.coefficients[kept] if fit.whole else np.zeros(kept.size)
+        found, code = fit_cox(columns[:, : kept.size].copy(), fit.risk, fit.efron, start, MAX_ITERATIONS)[2::2]
     return float(found) if code in (OK, SEPARATED) else float("nan")
 
 

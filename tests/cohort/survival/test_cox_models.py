@@ -43,6 +43,7 @@ def _same(result, name, expected, case, **tolerance):
     np.testing.assert_allclose(np.atleast_1d(result[f"cox_model_{name}"]), values, **tolerance, err_msg=case["id"])
 
 
+@pytest.mark.compiled
 def test_cox_model__equals_r(reference_folder):
     cases = [
         c for c in reference_cases(reference_folder, "coxph") if "constant" not in c["id"] and c["id"] != "separated"
@@ -251,6 +252,7 @@ def test_cox_model__counts_whole_weights_as_repeated_patients():
     np.testing.assert_allclose(*at_zero, rtol=1e-9)
 
 
+@pytest.mark.compiled
 def test_cox_model__covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(3)
     covered = 0

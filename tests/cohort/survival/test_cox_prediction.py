@@ -79,6 +79,7 @@ def test_cox_prediction__follows_kaplan_meier_where_covariates_say_nothing():
         np.testing.assert_allclose(found[f"cox_prediction_{name}"][0], expected[f"km_{name}"][0], atol=0.01)
 
 
+@pytest.mark.compiled
 def test_cox_prediction__covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(4)
     new = xr.Dataset({"x": ("patient", [1.0])})

@@ -63,6 +63,7 @@ def _simulated(rng, patients, *, late=0.5):
     return xr.Dataset({name: ("patient", values) for name, values in columns.items()})
 
 
+@pytest.mark.compiled
 def test_proportional_hazards__errs_as_often_as_it_says_and_finds_a_change():
     rng = np.random.default_rng(6)
     options = {"duration": "t", "event": "e", "covariates": ["x"]}

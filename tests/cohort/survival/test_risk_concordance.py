@@ -64,6 +64,7 @@ def test_concordance__compares_scores_of_the_same_patients_as_r():
     assert 0.5 < float(found["concordance_difference_p_value"][1]) < 1
 
 
+@pytest.mark.compiled
 def test_concordance__covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(9)
     # Of two exponential lives with log hazards of variance 1, the shorter is that of the larger hazard with chance E[1/(1+e^-|d|)].
@@ -79,6 +80,7 @@ def test_concordance__covers_the_truth_as_often_as_it_says():
     assert 103 < covered < 120
 
 
+@pytest.mark.compiled
 def test_concordance__of_uno_does_not_depend_on_censoring():
     rng = np.random.default_rng(10)
     x = rng.normal(size=3000)
