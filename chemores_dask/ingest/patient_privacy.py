@@ -88,6 +88,10 @@ def check_privacy(table: pd.DataFrame, *, allow: Sequence[str] = ()) -> None:
     allow
         Columns that are taken nevertheless, by name.
 
+    Returns
+    -------
+    Nothing; the table may be used.
+
     Raises
     ------
     PrivacyError

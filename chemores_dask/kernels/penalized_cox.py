@@ -15,7 +15,7 @@ import numpy as np
 from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.kernels.jit import jit
 
-LARGEST_RANGE = 500.0
+LARGEST_RANGE = 300.0
 """Exponents that lie farther apart are out of bounds, and the step is halved."""
 
 
@@ -93,6 +93,7 @@ class PathState(NamedTuple):
 
 @jit
 def lane_dot(a: Vector, b: Vector) -> float:
+    """Sum of products, in an order that never changes."""
     # Eight sums side by side fill the lanes of the processor.
     n = a.size
     s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0

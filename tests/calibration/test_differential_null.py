@@ -53,6 +53,7 @@ def _share(p_values):
     return float((p_values[np.isfinite(p_values)] < LEVEL).mean())
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("patients", "paired", "formula"),
@@ -76,6 +77,7 @@ def test_tests_over_cells__find_what_is_not_there_and_those_over_samples_do_not(
         assert stats.kstest(p_values, "uniform").statistic < 0.06, method
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["voom", "negative_binomial"])
 def test_differential_expression__finds_planted_effects_and_few_others(method):

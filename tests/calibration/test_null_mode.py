@@ -39,6 +39,7 @@ def assert_error_rate(p_values, *, exact=True):
         assert found >= stats.binom.ppf(DOUBT, len(p_values), LEVEL)
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.parametrize(("event_share", "patients"), [(0.6, 200), (0.2, 100)])
 def test_cox_scan__has_uniform_p_values_over_genes(event_share, patients):
@@ -60,6 +61,7 @@ def test_cox_scan__has_uniform_p_values_over_genes(event_share, patients):
     assert discoveries <= stats.binom.ppf(1 - DOUBT, 5, LEVEL)
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_cox_scan__has_uniform_p_values_beside_a_covariate_that_matters():
     panel = gene_panel(400, seed=2)
@@ -78,6 +80,7 @@ def test_cox_scan__has_uniform_p_values_beside_a_covariate_that_matters():
     assert_uniform(np.concatenate(p_values))
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_log_rank_and_cox_model__have_uniform_p_values_over_cohorts():
     panel = gene_panel(400, seed=1)
@@ -101,6 +104,7 @@ def test_log_rank_and_cox_model__have_uniform_p_values_over_cohorts():
         assert_uniform(p_values)
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_cox_model__limits_cover_the_planted_hazard():
     panel = gene_panel(400, seed=3)
@@ -135,6 +139,7 @@ def composition_p_values(design, *, cohorts, cells_after=None):
     return p_values
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.parametrize(("patients", "cells", "share"), [(8, 300, 0.014), (6, 300, 0.1)])
 def test_paired_composition__has_uniform_p_values_over_cohorts(patients, cells, share):
@@ -148,6 +153,7 @@ def test_paired_composition__has_uniform_p_values_over_cohorts(patients, cells, 
         assert min(p_values[name]) >= 2 / 2**patients
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_paired_composition__holds_its_level_with_unequal_numbers_of_cells():
     # About three stem-like cells at diagnosis and eleven at relapse.
@@ -157,6 +163,7 @@ def test_paired_composition__holds_its_level_with_unequal_numbers_of_cells():
         assert_error_rate(found, exact=False)
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_paired_composition__has_power_for_the_planted_expansion():
     design = SimulationDesign(patients=5, cells_per_sample=200)

@@ -111,6 +111,7 @@ def explained(values, labels):
     return (((between - table.mean()) ** 2).sum() / ((table - table.mean()) ** 2).sum()).to_numpy()
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_quality__drops_the_damaged_cells_and_few_others(cohort):
     damaged = cohort.all_truth["damaged"].to_numpy() == 1
@@ -119,6 +120,7 @@ def test_quality__drops_the_damaged_cells_and_few_others(cohort):
     assert cohort.keep[~damaged].mean() > 0.99
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_score_states__calls_stem_like_cells(cohort, scored):
     called, planted = scored.state == "stem_like", (cohort.truth["state"] == "stem_like").to_numpy()
@@ -127,6 +129,7 @@ def test_score_states__calls_stem_like_cells(cohort, scored):
     assert (called & planted).sum() / planted.sum() >= 0.95
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_module_score__follows_the_resistance_axis(cohort, scored):
     malignant = cohort.truth["malignant"].to_numpy() == 1
@@ -141,6 +144,7 @@ def test_module_score__follows_the_resistance_axis(cohort, scored):
             assert abs(np.corrcoef(scores[name], axis)[0, 1]) < 0.1
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_paired_composition__finds_the_expansion(cohort, scored):
     cells = cohort.cells.copy()
@@ -167,6 +171,7 @@ def test_paired_composition__finds_the_expansion(cohort, scored):
     assert float(found["composition_mean_logit_difference_upper"]) > 1.7
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_pca__sees_the_batch_unless_it_is_regressed(cohort):
     normalized = log_normalize(cohort.cells)
@@ -182,6 +187,7 @@ def test_pca__sees_the_batch_unless_it_is_regressed(cohort):
     assert np.average(explained(scores, state), weights=weights) > 0.5
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_cox_model__finds_the_hazard_ratio(bulk):
     found = cox_model(bulk, duration="time", event="event", covariates=["score"]).sel(term="score")
@@ -193,6 +199,7 @@ def test_cox_model__finds_the_hazard_ratio(bulk):
     assert float(log_rank(bulk, duration="time", event="event", group="high")["log_rank_p_value"]) < 0.001
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_cox_scan__ranks_the_genes_of_the_module_first(bulk):
     found = cox_scan(bulk, duration="time", event="event")[["cox_p_value", "cox_q_value"]].to_dataframe()
@@ -210,6 +217,7 @@ def test_cox_scan__ranks_the_genes_of_the_module_first(bulk):
     assert stats.kstest(found["cox_p_value"][~module], "uniform").pvalue > 0.001
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_mean_zscore__rises_from_response_m1_to_m3(bulk):
     response = bulk["response"].to_numpy()
@@ -219,6 +227,7 @@ def test_mean_zscore__rises_from_response_m1_to_m3(bulk):
     assert stats.mannwhitneyu(groups[0], groups[2], alternative="less").pvalue < 0.001
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_tall_relapse__bears_out_every_planted_claim(cohort, tmp_path):
     pipeline = adapted_pipeline(PIPELINE, gene_sets=None, seed=None)

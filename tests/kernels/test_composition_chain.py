@@ -66,6 +66,7 @@ def log_probability(counts, logs):
 
 
 @pytest.mark.compiled
+@pytest.mark.once
 @pytest.mark.slow
 def test_run_chain__has_the_inclusion_that_importance_sampling_gives():
     # Two patients, two states: evidence of both models by draws of alpha around a fit, and of all else from the prior.

@@ -51,6 +51,7 @@ def undated(folder):
     }
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_commit__withdrawal_survives_a_kill_at_any_change(store, tmp_path):
     processes = DyingProcesses()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -200,12 +201,19 @@ def cox_scan(
 
 
 def _scan(matrix: Matrix, model: GeneModel) -> tuple[Vector]:
-    # A compiled kernel would travel as its code, and be compiled again by every worker; a function travels as its name.
-    estimates, status, counts = scan_genes(matrix, model)
+    # A compiled kernel would travel as its code, and be compiled again by every worker; a function travels as its name. What comes from
+    # another process may be read-only, which is another type to the compiler.
+    risk = model.risk._replace(**{name: _writable(value) for name, value in model.risk._asdict().items()})
+    own = model._replace(**{name: _writable(value) for name, value in model._asdict().items()} | {"risk": risk})
+    estimates, status, counts = scan_genes(_writable(matrix), own)
     records = np.empty(status.size, dtype=_RECORD)
     for name, values in zip(_RECORD.names or (), (*estimates.T, status, *counts), strict=True):
         records[name] = values
     return (records,)
+
+
+def _writable(value: Any) -> Any:
+    return np.require(value, requirements=["C", "W"]) if isinstance(value, np.ndarray) else value
 
 
 def _order(patients: xr.Dataset, expression: str) -> tuple[str, ...]:

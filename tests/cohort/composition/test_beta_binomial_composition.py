@@ -112,6 +112,7 @@ def null_p_values(*, cohorts, patients, cells, share, rho, seed, draws=40):
     return np.array(found)
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("patients", "cells", "share", "rho"),

@@ -126,6 +126,7 @@ def test_credible_effects__by_hand():
     assert credible_effects(np.array([1.0, 0.9]), 0.05).tolist() == [True, True]
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_dirichlet_multinomial__makes_few_false_discoveries():
     false, true, cohorts = 0, 0, 12

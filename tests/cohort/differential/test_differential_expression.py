@@ -112,6 +112,7 @@ def test_differential_expression__agrees_with_deseq2():
     assert found["p_value"].corr(expected["deseq2_p"], method="spearman") > 0.97
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_differential_expression__agrees_with_pydeseq2():
     dds = pytest.importorskip("pydeseq2.dds")

@@ -9,6 +9,7 @@ import xarray as xr
 from lifelines import CoxPHFitter
 from scipy.special import chdtrc
 
+from chemores_dask.cohort.survival import cox_scan as cox_scans
 from chemores_dask.cohort.survival.cox_design import ModelOptions
 from chemores_dask.cohort.survival.cox_models import cox_model
 from chemores_dask.cohort.survival.cox_options import ScanOptions
@@ -232,6 +233,27 @@ def test_cox_scan__does_not_care_for_shifts_of_ten_million(settings):
     plain, shifted = cox_scan(patients, **OPTIONS, **settings), cox_scan(far, **OPTIONS, **settings)
     for name in ("cox_coefficient", "cox_standard_error", "cox_p_value", "cox_score_p_value"):
         np.testing.assert_allclose(shifted[name], plain[name], rtol=1e-6)
+
+
+def test_cox_scan__takes_what_comes_read_only_from_another_process(monkeypatch):
+    # As on workers of a cluster, where arrays are views of messages.
+    patients = _patients()
+    expected = cox_scan(patients, **OPTIONS)
+
+    def received(value):
+        if not isinstance(value, np.ndarray):
+            return value
+        held = value.copy()
+        held.flags.writeable = False
+        return held
+
+    def scan(matrix, model):
+        risk = type(model.risk)(*map(received, model.risk))
+        return work(received(matrix), type(model)(*(risk if value is model.risk else received(value) for value in model)))
+
+    work = cox_scans._scan
+    monkeypatch.setattr(cox_scans, "_scan", scan)
+    xr.testing.assert_identical(cox_scan(patients, **OPTIONS), expected)
 
 
 def test_cox_scan__takes_types_of_small_numbers():
