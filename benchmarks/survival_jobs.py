@@ -14,8 +14,12 @@ SCAN_LIMITS = {400: 1.0, 1336: 4.0}
 TIMES_FASTER = {"lifelines": 1000.0, "scikit_survival": None, "r": 5.0}
 """Per gene and 400 patients: in a loop over genes, and of R the bare ``coxph.fit``. None is recorded only."""
 
-MODEL_PART = "cox_model"
+MODEL_PART, CURVE_PART = "cox_model", "kaplan_meier"
 MODEL_PEERS = ("lifelines", "scikit_survival", "r")
+MODEL_WORK = {
+    MODEL_PART: "Cox model, 10 covariates x 1,336 patients",
+    CURVE_PART: "Kaplan-Meier curves and log-rank test, 5,000 patients in 2 groups",
+}
 
 OWN = tuple(f"scan_{patients}" for patients in SCAN_LIMITS)
 PEERS = tuple(TIMES_FASTER)
@@ -27,7 +31,7 @@ def survival_jobs(sizes: Sequence[int], *, skip: Sequence[str] = ()) -> list[Job
         return []
     steps = OWN if "rivals" in skip else OWN + PEERS
     models = ("ours",) if "rivals" in skip else ("ours", *MODEL_PEERS)
-    names = [f"{PART}.{step}" for step in steps] + [f"{MODEL_PART}.{step}" for step in models]
+    names = [f"{PART}.{step}" for step in steps] + [f"{part}.{step}" for part in MODEL_WORK for step in models]
     return [Job(name, min(sizes)) for name in names]
 
 
@@ -57,15 +61,15 @@ def scan_requirements(notebook: Notebook, cells: int) -> list[Row]:
 
 
 def model_requirements(notebook: Notebook, cells: int) -> list[Row]:
-    """How much faster or slower one model of ten covariates is than elsewhere; recorded only."""
-    own = notebook.find(f"{MODEL_PART}.ours", cells)
+    """How much faster or slower one model, or one pair of curves with its test, is than elsewhere; recorded only."""
     rows: list[Row] = []
-    for peer in MODEL_PEERS:
-        found = notebook.find(f"{MODEL_PART}.{peer}", cells)
-        if own is None or found is None:
-            continue
-        each, other = (1e3 * record["seconds"] / record["facts"]["fits"] for record in (own, found))
-        told = f"{other / each:.2g} times ({other:.1f} ms against {each:.1f} ms)"
-        work = f"Cox model, 10 covariates x 1,336 patients, against {peer.replace('_', '-')}"
-        rows.append(row_of(work, cells, "recorded", told, met=None))
+    for part, work in MODEL_WORK.items():
+        own = notebook.find(f"{part}.ours", cells)
+        for peer in MODEL_PEERS:
+            found = notebook.find(f"{part}.{peer}", cells)
+            if own is None or found is None:
+                continue
+            each, other = (1e3 * record["seconds"] / record["facts"]["fits"] for record in (own, found))
+            told = f"{other / each:.2g} times ({other:.1f} ms against {each:.1f} ms)"
+            rows.append(row_of(f"{work}, against {peer.replace('_', '-')}", cells, "recorded", told, met=None))
     return rows

@@ -38,6 +38,9 @@ roc_curve              classifier_performance            title
 calibration_curve      classifier_performance            title
 decision_curve         classifier_performance            title
 necrosis_scatter       necrosis_association              labels (table), title
+coefficient_path       fit_risk_signature                labels (number), title
+signature_choice       fit_risk_signature                title
+selection_frequencies  stability_selection               genes (number), title
 auc_over_time          validate_risk                     time_label, title
 brier_over_time        validate_risk                     time_label, title
 survival_calibration   validate_risk                     title
@@ -70,12 +73,13 @@ from chemores_dask.figures.auc_over_time import auc_over_time
 from chemores_dask.figures.brier_over_time import brier_over_time
 from chemores_dask.figures.calibration_curve import calibration_curve
 from chemores_dask.figures.cluster_stability_plot import cluster_stability_plot
+from chemores_dask.figures.coefficient_path import coefficient_path
 from chemores_dask.figures.composition_bars import composition_bars
 from chemores_dask.figures.composition_effects import composition_effects
 from chemores_dask.figures.composition_slopes import composition_slopes
 from chemores_dask.figures.covariate_strips import covariate_strips
-from chemores_dask.figures.cutoff_scan import cutoff_scan
 from chemores_dask.figures.cumulative_incidence_curves import cumulative_incidence_curves
+from chemores_dask.figures.cutoff_scan import cutoff_scan
 from chemores_dask.figures.decision_curve import decision_curve
 from chemores_dask.figures.differential_volcano import differential_volcano
 from chemores_dask.figures.embedding_map import embedding_map
@@ -100,6 +104,8 @@ from chemores_dask.figures.score_distribution import score_distribution
 from chemores_dask.figures.score_threshold import score_threshold
 from chemores_dask.figures.score_violins import score_violins
 from chemores_dask.figures.scores_by_group import scores_by_group
+from chemores_dask.figures.selection_frequencies import selection_frequencies
+from chemores_dask.figures.signature_choice import signature_choice
 from chemores_dask.figures.survival_calibration import survival_calibration
 from chemores_dask.figures.survival_curves import survival_curves
 from chemores_dask.figures.survival_net_benefit import survival_net_benefit
@@ -193,6 +199,9 @@ FIGURES: dict[str, FigureEntry] = {
     "replication_scatter": FigureEntry(replication_scatter, ("enrichment_replication",)),
     "calibration_curve": FigureEntry(calibration_curve, ("classifier_performance",)),
     "decision_curve": FigureEntry(decision_curve, ("classifier_performance",)),
+    "coefficient_path": FigureEntry(coefficient_path, ("fit_risk_signature",)),
+    "signature_choice": FigureEntry(signature_choice, ("fit_risk_signature",)),
+    "selection_frequencies": FigureEntry(selection_frequencies, ("stability_selection",)),
     "auc_over_time": FigureEntry(auc_over_time, ("validate_risk",)),
     "brier_over_time": FigureEntry(brier_over_time, ("validate_risk",)),
     "survival_calibration": FigureEntry(survival_calibration, ("validate_risk",)),

@@ -6,7 +6,7 @@ The formulas are in :mod:`chemores_dask.kernels.cox`.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -40,7 +40,7 @@ ESTIMATES = (
     "firth_coefficient",
     "firth_error",
     "firth_ratio",
-    "interaction",
+    "interaction_coefficient",
     "interaction_error",
     "interaction_robust_error",
     "main",
@@ -50,24 +50,9 @@ ESTIMATES = (
 )
 """What is found for a gene: ``without`` is the log-likelihood of the covariates alone, ``main`` that without the interaction."""
 
-(
-    _COEFFICIENT,
-    _ERROR,
-    _ROBUST,
-    _LOG_LIKELIHOOD,
-    _WITHOUT,
-    _SCORE,
-    _FIRTH,
-    _FIRTH_ERROR,
-    _FIRTH_RATIO,
-    _INTERACTION,
-    _INTERACTION_ERROR,
-    _INTERACTION_ROBUST,
-    _MAIN,
-    _INTERACTION_FIRTH,
-    _INTERACTION_FIRTH_ERROR,
-    _INTERACTION_FIRTH_RATIO,
-) = range(len(ESTIMATES))
+Found: TypeAlias = tuple[Matrix, np.ndarray, Matrix, Matrix, Vector, Matrix]
+"""By gene: coefficients of the standardized columns and their covariance, spreads of the gene and of its product with the treatment,
+log-likelihood with that of the covariates alone, that without the interaction and the score statistic, status; patients and events."""
 
 
 class GeneModel(NamedTuple):
@@ -130,86 +115,75 @@ def _standardize_known(x: Vector, weight: Vector) -> tuple[float, float]:
 
 
 @jit
-def _contrasts(model: GeneModel, spread: float, product_spread: float) -> Matrix:
-    # What one unit of the gene (where the treatment is 0), and one of gene times treatment, are in the coefficients that were fitted.
-    p = model.covariates.shape[1] + 1 + model.zero.size
-    contrasts = np.zeros((1 + model.zero.size, p))
+def _take_gene(row: Vector, model: GeneModel, x: Vector, weight: Vector) -> tuple[int, int, int, float]:
+    # The standardized gene and the weights of those for whom it is known; how many they are, their events, status and spread.
+    risk, infinite = model.risk, False
+    known = events = 0
+    for i in range(x.size):
+        x[i] = row[model.order[i]]
+        weight[i] = 0.0 if math.isnan(x[i]) else risk.weight[i]
+        known += weight[i] > 0
+        events += weight[i] > 0 and risk.event[i]
+        infinite = infinite or abs(x[i]) > LARGEST_VALUE
+    if events < 2 + model.covariates.shape[1] + model.zero.size:
+        return known, events, TOO_FEW_EVENTS, np.nan
+    if infinite:
+        return known, events, INFINITE, np.nan
+    largest, spread = _standardize_known(x, weight)
+    if largest * LARGEST_VALUE < 1.0 or spread == 0:
+        return known, events, CONSTANT, np.nan
+    return known, events, OK, spread
+
+
+@jit
+def _design(x: Vector, weight: Vector, model: GeneModel) -> tuple[Matrix, float]:
+    # Covariates, gene and its product with the treatment; the spread of the product.
+    q = model.covariates.shape[1]
+    design = np.empty((x.size, q + 1 + model.zero.size))
+    design[:, :q] = model.covariates
+    design[:, q] = x
     if model.zero.size == 0:
-        contrasts[0, p - 1] = 1 / spread
-    else:
-        contrasts[0, p - 2] = 1 / spread
-        contrasts[0, p - 1] = model.zero[0] / (spread * product_spread)
-        contrasts[1, p - 1] = model.unit[0] / (spread * product_spread)
-    return contrasts
+        return design, 1.0
+    product = x * model.covariates[:, q - 1]
+    spread = _standardize_known(product, weight)[1]
+    design[:, q + 1] = product
+    return design, spread
 
 
 @jit
-def _value_and_error(contrast: Vector, b: Vector, covariance: Matrix) -> tuple[float, float]:
-    value = variance = 0.0
-    for j in range(b.size):
-        value += contrast[j] * b[j]
-        for c in range(b.size):
-            variance += contrast[j] * covariance[j, c] * contrast[c]
-    return value, math.sqrt(variance)
-
-
-@jit
-def _count_clusters(cluster: Vector, weight: Vector) -> int:
-    # Of patients who are not left out.
-    seen = np.zeros(cluster.max() + 1, dtype=np.bool_)
-    for i in range(cluster.size):
-        if weight[i] > 0:
-            seen[cluster[i]] = True
-    return int(seen.sum())
-
-
-@jit
-def _keep_fit(
-    b: Vector, covariance: Matrix, design: Matrix, risk: RiskOrder, model: GeneModel, contrasts: Matrix, found: Vector
-) -> None:
-    found[_COEFFICIENT], found[_ERROR] = _value_and_error(contrasts[0], b, covariance)
-    if model.zero.size:
-        found[_INTERACTION], found[_INTERACTION_ERROR] = _value_and_error(contrasts[1], b, covariance)
-    if model.cluster.size and _count_clusters(model.cluster, risk.weight) > b.size:
-        robust = robust_covariance(b, design, risk, model.efron, covariance, model.cluster)
-        found[_ROBUST] = _value_and_error(contrasts[0], b, robust)[1]
-        if model.zero.size:
-            found[_INTERACTION_ROBUST] = _value_and_error(contrasts[1], b, robust)[1]
-
-
-@jit
-def _keep_firth(design: Matrix, risk: RiskOrder, model: GeneModel, contrasts: Matrix, found: Vector) -> None:
-    p, q = design.shape[1], model.covariates.shape[1]
-    start = np.zeros(p)
-    b, covariance, most, _, status = fit_firth_first(design, risk, model.efron, start, model.max_iterations, p)
-    if status != OK:
-        return
-    found[_FIRTH], found[_FIRTH_ERROR] = _value_and_error(contrasts[0], b, covariance)
-    _, _, less, _, status = fit_firth_first(design, risk, model.efron, start, model.max_iterations, q)
-    if status == OK:
-        found[_FIRTH_RATIO] = 2 * (most - less)
-    if model.zero.size:
-        found[_INTERACTION_FIRTH], found[_INTERACTION_FIRTH_ERROR] = _value_and_error(contrasts[1], b, covariance)
-        _, _, less, _, status = fit_firth_first(design, risk, model.efron, start, model.max_iterations, p - 1)
-        if status == OK:
-            found[_INTERACTION_FIRTH_RATIO] = 2 * (most - less)
-
-
-@jit
-def _fit_alone(x: Vector, spread: float, risk: RiskOrder, moments: Moments, model: GeneModel, found: Vector) -> int:
-    # Neither covariates nor late entry.
-    b, error, found[_LOG_LIKELIHOOD], found[_WITHOUT], found[_SCORE], status = fit_univariate(
-        x, risk.event, risk.weight, moments, model.efron, model.max_iterations
+def _nothing_found(genes: int, model: GeneModel) -> Found:
+    p = model.covariates.shape[1] + 1 + model.zero.size
+    return (
+        np.full((genes, p), np.nan),
+        np.full((genes, p, p), np.nan),
+        np.full((genes, 2), np.nan),
+        np.full((genes, 4), np.nan),
+        np.zeros(genes, dtype=np.int64),
+        np.zeros((2, genes), dtype=np.int64),
     )
-    if status == OK and model.cluster.size == 0:
-        found[_COEFFICIENT], found[_ERROR] = b / spread, error / spread
-    elif status == OK:
-        _keep_fit(
-            np.full(1, b), np.full((1, 1), error**2), x.reshape(-1, 1), risk, model, np.full((1, 1), 1 / spread), found
+
+
+@jit
+def scan_alone(matrix: Matrix, model: GeneModel) -> Found:
+    """Fit genes (rows of ``matrix``) that stand alone, without late entry."""
+    found = _nothing_found(matrix.shape[0], model)
+    coefficients, covariances, spreads, likelihoods, status, counts = found
+    risk, moments = model.risk, list_moments(model.risk)
+    x, weight = np.empty(model.order.size), np.empty(model.order.size)
+    for g in range(matrix.shape[0]):
+        counts[0, g], counts[1, g], status[g], spreads[g, 0] = _take_gene(matrix[g], model, x, weight)
+        if status[g] != OK:
+            continue
+        deaths, total = moments.known, moments.weight
+        if counts[0, g] < x.size:
+            deaths, total = count_deaths(risk, weight)
+        shown = Moments(moments.begin, moments.end, moments.deaths, deaths, total, moments.opens)
+        b, error, likelihoods[g, 0], likelihoods[g, 1], likelihoods[g, 3], status[g] = fit_univariate(
+            x, risk.event, weight, shown, model.efron, model.max_iterations
         )
-    elif status == SEPARATED:
-        _keep_firth(x.reshape(-1, 1), risk, model, np.full((1, 1), 1 / spread), found)
-    return status
+        if status[g] == OK:
+            coefficients[g, 0], covariances[g, 0, 0] = b, error**2
+    return found
 
 
 @jit
@@ -221,53 +195,92 @@ def _varies_at_risk(x: Vector, risk: RiskOrder, model: GeneModel) -> bool:
 
 
 @jit
-def _fit_beside(
-    x: Vector, spread: float, risk: RiskOrder, model: GeneModel, alone: tuple[Vector, float, int], found: Vector
-) -> int:
-    # Beside covariates or with late entry; ``alone`` are coefficients, log-likelihood and status of the covariates alone.
-    if not _varies_at_risk(x, risk, model):
-        return CONSTANT
-    q = model.covariates.shape[1]
-    p = q + 1 + model.zero.size
-    design = np.empty((x.size, p))
-    design[:, :q] = model.covariates
-    design[:, q] = x
-    start = np.zeros(p)
-    if alone[2] == OK:
-        start[:q] = alone[0]
-    product_spread = 1.0
-    if model.zero.size:
-        main = climb(np.ascontiguousarray(design[:, : q + 1]), risk, model.efron, start[: q + 1], model.max_iterations)
-        found[_MAIN] = main[2]
-        product = x * model.covariates[:, q - 1]
-        product_spread = _standardize_known(product, risk.weight)[1]
-        if product_spread == 0:
-            return CONSTANT
-        design[:, p - 1] = product
-    b, covariance, found[_LOG_LIKELIHOOD], _, status, score = climb(
-        design, risk, model.efron, start, model.max_iterations
-    )
-    found[_WITHOUT] = alone[1]
-    if alone[2] == OK:
-        found[_SCORE] = score
-    contrasts = _contrasts(model, spread, product_spread)
-    if status == OK:
-        _keep_fit(b, covariance, design, risk, model, contrasts, found)
-    elif status == SEPARATED:
-        _keep_firth(design, risk, model, contrasts, found)
-    return status
+def scan_beside(matrix: Matrix, model: GeneModel) -> Found:
+    """Fit genes (rows of ``matrix``) beside covariates, or with late entry."""
+    found = _nothing_found(matrix.shape[0], model)
+    coefficients, covariances, spreads, likelihoods, status, counts = found
+    q, efron, most = model.covariates.shape[1], model.efron, model.max_iterations
+    p = coefficients.shape[1]
+    start, alone, at_everyone = np.zeros(p), np.nan, OK
+    everyone = climb(model.covariates, model.risk, efron, np.zeros(q), most)
+    x, weight = np.empty(model.order.size), np.empty(model.order.size)
+    for g in range(matrix.shape[0]):
+        counts[0, g], counts[1, g], status[g], spreads[g, 0] = _take_gene(matrix[g], model, x, weight)
+        if status[g] != OK:
+            continue
+        risk = _with_weight(model.risk, weight)
+        if not _varies_at_risk(x, risk, model):
+            status[g] = CONSTANT
+            continue
+        fitted = everyone if counts[0, g] == x.size else climb(model.covariates, risk, efron, np.zeros(q), most)
+        alone, at_everyone = fitted[2], fitted[4]
+        start[:q] = fitted[0] if at_everyone == OK else np.zeros(q)
+        design, spreads[g, 1] = _design(x, weight, model)
+        if spreads[g, 1] == 0:
+            status[g] = CONSTANT
+            continue
+        if model.zero.size:
+            main = np.ascontiguousarray(design[:, : q + 1])
+            likelihoods[g, 2] = climb(main, risk, efron, start[: q + 1].copy(), most)[2]
+        b, covariance, likelihoods[g, 0], _, status[g], score = climb(design, risk, efron, start, most)
+        likelihoods[g, 1] = alone
+        if at_everyone == OK:
+            likelihoods[g, 3] = score
+        if status[g] == OK:
+            coefficients[g], covariances[g] = b, covariance
+    return found
 
 
 @jit
-def _fit_covariates(risk: RiskOrder, model: GeneModel) -> tuple[Vector, float, int]:
-    q = model.covariates.shape[1]
-    b, _, log_likelihood, _, status, _ = climb(model.covariates, risk, model.efron, np.zeros(q), model.max_iterations)
-    return b, log_likelihood, status
+def robust_genes(
+    matrix: Matrix, chosen: Vector, model: GeneModel, coefficients: Matrix, covariances: np.ndarray
+) -> np.ndarray:
+    """Robust covariance of the coefficients of chosen genes; not a number where they are known in too few clusters."""
+    p = coefficients.shape[1]
+    robust = np.full((matrix.shape[0], p, p), np.nan)
+    x, weight = np.empty(model.order.size), np.empty(model.order.size)
+    seen = np.zeros(model.cluster.max() + 1, dtype=np.bool_)
+    for g in chosen:
+        _take_gene(matrix[g], model, x, weight)
+        seen[:] = False
+        for i in range(x.size):
+            if weight[i] > 0:
+                seen[model.cluster[i]] = True
+        if seen.sum() > p:
+            design, risk = _design(x, weight, model)[0], _with_weight(model.risk, weight)
+            robust[g] = robust_covariance(coefficients[g], design, risk, model.efron, covariances[g], model.cluster)
+    return robust
 
 
 @jit
-def scan_genes(matrix: Matrix, model: GeneModel) -> tuple[Matrix, Vector, Matrix]:
-    """Fit one Cox model per gene.
+def firth_genes(matrix: Matrix, chosen: Vector, model: GeneModel) -> tuple[Matrix, np.ndarray, Matrix]:
+    """Firth's estimates for chosen genes.
+
+    Returns
+    -------
+    By gene: coefficients, their covariance, and the penalized likelihood-ratio statistics of the gene (and its interaction) and of the
+    last coefficient.
+    """
+    coefficients, covariances, ratios = _nothing_found(matrix.shape[0], model)[:3]
+    q, p = model.covariates.shape[1], coefficients.shape[1]
+    x, weight = np.empty(model.order.size), np.empty(model.order.size)
+    start, frees = np.zeros(p), (q, p - 1)
+    for g in chosen:
+        _take_gene(matrix[g], model, x, weight)
+        design, risk = _design(x, weight, model)[0], _with_weight(model.risk, weight)
+        b, covariance, best, _, status = fit_firth_first(design, risk, model.efron, start, model.max_iterations, p)
+        if status != OK:
+            continue
+        coefficients[g], covariances[g] = b, covariance
+        for k in range(2):
+            _, _, less, _, status = fit_firth_first(design, risk, model.efron, start, model.max_iterations, frees[k])
+            if status == OK:
+                ratios[g, k] = 2 * (best - less)
+    return coefficients, covariances, ratios
+
+
+def scan_genes(matrix: Matrix, model: GeneModel) -> tuple[dict[str, Vector], Vector, Matrix]:
+    """Fit one Cox model per gene. Only what the model needs is compiled.
 
     Parameters
     ----------
@@ -278,46 +291,46 @@ def scan_genes(matrix: Matrix, model: GeneModel) -> tuple[Matrix, Vector, Matrix
 
     Returns
     -------
-    Rows of :data:`ESTIMATES` by gene, status by gene, and patients and events by gene.
+    :data:`ESTIMATES` by name, status by gene, and patients and events by gene.
     """
-    genes, patients, risk = matrix.shape[0], model.order.size, model.risk
-    q = model.covariates.shape[1]
-    estimates = np.full((genes, len(ESTIMATES)), np.nan)
-    status, counts = np.zeros(genes, dtype=np.int64), np.zeros((2, genes), dtype=np.int64)
-    single = q == 0 and not risk.late
-    moments = list_moments(risk)
-    everyone = _fit_covariates(risk, model)
-    x, weight = np.empty(patients), np.empty(patients)
-    for g in range(genes):
-        known = events = 0
-        infinite = False
-        for i in range(patients):
-            x[i] = matrix[g, model.order[i]]
-            weight[i] = 0.0 if math.isnan(x[i]) else risk.weight[i]
-            known += weight[i] > 0
-            events += weight[i] > 0 and risk.event[i]
-            infinite = infinite or abs(x[i]) > LARGEST_VALUE
-        counts[0, g], counts[1, g] = known, events
-        if events < 2 + q + model.zero.size:
-            status[g] = TOO_FEW_EVENTS
-            continue
-        if infinite:
-            status[g] = INFINITE
-            continue
-        largest, spread = _standardize_known(x, weight)
-        if largest * LARGEST_VALUE < 1.0 or spread == 0:
-            status[g] = CONSTANT
-            continue
-        whole = known == patients
-        own = risk if whole else _with_weight(risk, weight.copy())
-        if single:
-            if not whole:
-                deaths, total = count_deaths(own, weight)
-                shown = Moments(moments.begin, moments.end, moments.deaths, deaths, total, moments.opens)
-            else:
-                shown = moments
-            status[g] = _fit_alone(x, spread, own, shown, model, estimates[g])
-        else:
-            alone = everyone if whole else _fit_covariates(own, model)
-            status[g] = _fit_beside(x, spread, own, model, alone, estimates[g])
+    scan = scan_beside if model.covariates.shape[1] or model.risk.late else scan_alone
+    coefficients, covariances, spreads, likelihoods, status, counts = scan(matrix, model)
+    estimates = {name: np.full(status.size, np.nan) for name in ESTIMATES}
+    for k, name in enumerate(("log_likelihood", "without", "main", "score")):
+        estimates[name] = likelihoods[:, k]
+    contrasts = _contrasts(model, spreads)
+    fitted, separated = np.flatnonzero(status == OK), np.flatnonzero(status == SEPARATED)
+    names = ("", "interaction_")[: 1 + model.zero.size]
+    for name, contrast in zip(names, contrasts, strict=True):
+        estimates[f"{name}coefficient"] = (contrast * coefficients).sum(axis=1)
+        estimates[f"{name}error"] = _errors(contrast, covariances)
+    if model.cluster.size:
+        robust = robust_genes(matrix, fitted, model, coefficients, covariances)
+        for name, contrast in zip(names, contrasts, strict=True):
+            estimates[f"{name}robust_error"] = _errors(contrast, robust)
+    if separated.size:
+        coefficients, covariances, ratios = firth_genes(matrix, separated, model)
+        for k, (name, contrast) in enumerate(zip(names, contrasts, strict=True)):
+            estimates[f"{name}firth_coefficient"] = (contrast * coefficients).sum(axis=1)
+            estimates[f"{name}firth_error"] = _errors(contrast, covariances)
+            estimates[f"{name}firth_ratio"] = ratios[:, k]
     return estimates, status, counts
+
+
+def _contrasts(model: GeneModel, spreads: Matrix) -> list[Matrix]:
+    # What one unit of the gene (where the treatment is 0), and one of gene times treatment, are in the coefficients that were fitted.
+    p = model.covariates.shape[1] + 1 + model.zero.size
+    gene = np.zeros((spreads.shape[0], p))
+    if not model.zero.size:
+        gene[:, p - 1] = 1 / spreads[:, 0]
+        return [gene]
+    product = np.zeros_like(gene)
+    # Where the product does not vary nothing was fitted.
+    both = spreads[:, 0] * np.where(spreads[:, 1] == 0, np.nan, spreads[:, 1])
+    gene[:, p - 2], gene[:, p - 1] = 1 / spreads[:, 0], model.zero[0] / both
+    product[:, p - 1] = model.unit[0] / both
+    return [gene, product]
+
+
+def _errors(contrast: Matrix, covariances: np.ndarray) -> Vector:
+    return np.asarray(np.sqrt(np.einsum("gi,gij,gj->g", contrast, covariances, contrast)))

@@ -1,8 +1,8 @@
 """Elastic-net paths of Cox regression: coordinate descent over falling penalties.
 
-Minimized is ``-(1/n) log-likelihood(b) + penalty * sum of factor_j (mixing |b_j| + (1 - mixing)/2 b_j^2)`` with Breslow's partial likelihood.
+Minimized is ``-(1/n) log-likelihood(b) + penalty * sum of factor_j (mixing |b_j| + (1 - mixing)/2 b_j^2)``, with Breslow's likelihood.
 Around the last coefficients the likelihood is a weighted sum of squares with the diagonal of its information, which cyclic descent solves
-over a working set: genes that are not 0, and those that the sequential strong rule lets in. A penalty is done when the gradient of every gene
+over a working set: genes that are not 0, and those that the sequential strong rule lets in. A penalty is done when the slope of every gene
 agrees with its coefficient.
 
 References
@@ -25,11 +25,11 @@ from chemores_dask.kernels.penalized_cox import PathState, PenalizedCox, breslow
 PATH_FLAGS = ("ok", "saturated", "enough_genes", "not_converged")
 PATH_OK, SATURATED, ENOUGH_GENES, PATH_NOT_CONVERGED = range(len(PATH_FLAGS))
 
-LARGEST_RATIO = 0.999
+LARGEST_RATIO = 0.99
 """Share of the deviance that a path explains at most."""
 
-SMALLEST_GAIN = 1e-5
-"""Relative gain of explained deviance over the last penalties below which a path ends."""
+SMALLEST_GAIN = 1e-3
+"""Relative gain of explained deviance over the last penalties below which a path ends; both as glmnet has them for Cox models."""
 
 LEAST_PENALTIES = 5
 
@@ -53,7 +53,6 @@ ROUNDING = 1e-13
 """Relative rise of the objective that is rounding."""
 
 HALVINGS = 30
-
 
 
 @jit

@@ -18,7 +18,11 @@ HAZARD_CONFIDENCE = ("log", "plain")
 
 
 @jit
-def cumulative_hazard(at_risk: Vector, events: Vector, efron: bool) -> tuple[Vector, Vector]:
+def cumulative_hazard(
+    at_risk: Vector,
+    events: Vector,
+    efron: bool,
+) -> tuple[Vector, Vector]:
     """Add up the hazards of the times, and their variances.
 
     ``d`` events among ``n`` at risk add ``d / n`` with the variance ``d / n^2``; with ``efron`` they come one after the other, ``1 / n``,

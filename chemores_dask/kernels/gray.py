@@ -69,9 +69,7 @@ def _add_stratum(
     duration: Vector, ending: Vector, group: Vector, rho: float, difference: Vector, variance: Matrix
 ) -> None:
     groups = difference.size
-    at_risk = np.zeros(groups)
-    for i in range(group.size):
-        at_risk[group[i]] += 1
+    at_risk = np.bincount(group, minlength=groups).astype(np.float64)
     survival, incidence, pooled = np.ones(groups), np.zeros(groups), 0.0
     # The score is a sum over times of what events move at once (jump) and of what they move later through the survival (drift).
     jump, drift = np.zeros((groups, groups)), np.zeros((groups, groups))

@@ -15,10 +15,10 @@ from chemores_dask.cohort.survival.cox_models import cox_model
 from chemores_dask.cohort.survival.cox_scan import cox_scan
 from chemores_dask.cohort.survival.kaplan_meier import kaplan_meier
 from chemores_dask.cohort.survival.log_rank import log_rank
-from chemores_dask.cohort.survival.nelson_aalen import nelson_aalen
-from chemores_dask.cohort.survival.restricted_means import restricted_mean
 from chemores_dask.cohort.survival.model_residuals import cox_residuals
+from chemores_dask.cohort.survival.nelson_aalen import nelson_aalen
 from chemores_dask.cohort.survival.proportional_hazards import proportional_hazards
+from chemores_dask.cohort.survival.restricted_means import restricted_mean
 from chemores_dask.cohort.survival.risk_concordance import concordance
 from chemores_dask.errors import ConvergenceWarning, InputError, SmallSampleWarning, TooFewEventsError
 from chemores_dask.gene_sets import GeneSet, GeneSets

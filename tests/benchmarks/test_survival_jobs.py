@@ -76,3 +76,14 @@ def test_steps_cox_model__run_on_tiny_cohorts(tmp_path, step):
         pytest.skip("not installed here")
     assert clock.parts["model"] >= 0
     assert clock.facts["fits"] == 1
+
+
+@pytest.mark.parametrize("step", ["ours", "lifelines", "scikit_survival", "r"])
+def test_steps_kaplan_meier__run_on_tiny_cohorts(tmp_path, step):
+    clock = Clock()
+    try:
+        find_step(f"kaplan_meier.{step}")(Place(tmp_path / WARM, 10), clock)
+    except SystemExit:
+        pytest.skip("not installed here")
+    assert clock.parts["curves"] >= 0
+    assert clock.facts["fits"] == 1

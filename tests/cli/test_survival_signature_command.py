@@ -74,7 +74,7 @@ def test_signature__scores_are_those_of_predict_risk(made, cohorts):
     columns = FollowUpColumns(time="years", event="dead")
     read = read_follow_up(cohorts / "clinical_b.csv", columns=columns, expression=cohorts / "expression_b.csv")
     expected = predict_risk(read.patients, signature=read_signature(made / "signature.json"))
-    found = pd.read_csv(made / "risk.csv").set_index("patient")
+    found = pd.read_csv(made / "risk.csv", float_precision="round_trip").set_index("patient")
     assert found["score"].tolist() == expected["risk_score"].values.tolist()
     assert found["high"].tolist() == expected["risk_high"].values.tolist()
 

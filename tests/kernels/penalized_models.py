@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from chemores_dask.kernels.penalized_cox import PenalizedCox, order_of_risk
@@ -22,7 +24,7 @@ def likelihood(cox, b):
     """The partial likelihood, written down patient by patient."""
     exponents, total = b @ cox.columns, 0.0
     borders = np.flatnonzero(np.append(cox.opens, True))
-    for lower, upper in zip(borders[:-1], borders[1:], strict=True):
+    for lower, upper in pairwise(borders):
         for run in range(lower, upper):
             at_risk = np.log(np.exp(exponents[cox.starts[lower] : cox.starts[run + 1]]).sum())
             own = np.arange(cox.starts[run], cox.starts[run + 1])

@@ -29,7 +29,7 @@ def test_jackknife_variances__are_those_of_weights_moved_a_little(variances):
     weight, step = np.array([1.0, 2, 0.5, 1.5, 1]), 1e-6
 
     def curves(weight):
-        risk = np.array([weight[(entry_before := ENTRY < time) & (time <= DURATION)].sum() for time in TIMES])
+        risk = np.array([weight[(entry_before := time > ENTRY) & (time <= DURATION)].sum() for time in TIMES])
         assert entry_before.any()
         free, shares = 1.0, np.zeros((3, 4))
         for k, time in enumerate(TIMES):

@@ -58,7 +58,9 @@ def wrongness(cox, b, penalty):
 def test_descend_path__meets_the_conditions_of_a_minimum(mixing, strata):
     cox = made(1, mixing=mixing, strata=strata)
     penalties = sequence(cox)
-    found, log_likelihoods, ended = descend_path(cox, penalties, null_limits(cox), tolerance=1e-12, most_rounds=10_000, most_genes=99, stop_early=False)
+    found, log_likelihoods, ended = descend_path(
+        cox, penalties, null_limits(cox), tolerance=1e-12, most_rounds=10_000, most_genes=99, stop_early=False
+    )
     assert (len(found), ended) == (20, PATH_OK)
     for k in (0, 7, 19):
         assert wrongness(cox, found[k], penalties[k]) < 2e-6 * max(1.0, penalties[k])
@@ -68,8 +70,12 @@ def test_descend_path__meets_the_conditions_of_a_minimum(mixing, strata):
 def test_descend_path__is_the_same_in_plain_python(plain):
     cox = made(2, patients=40, genes=8, mixing=0.8)
     penalties = sequence(cox, 6, 0.1)
-    found = plain.descend_path(cox, penalties, null_limits(cox), tolerance=1e-10, most_rounds=1000, most_genes=99, stop_early=False)
-    again = descend_path(cox, penalties, null_limits(cox), tolerance=1e-10, most_rounds=1000, most_genes=99, stop_early=False)
+    found = plain.descend_path(
+        cox, penalties, null_limits(cox), tolerance=1e-10, most_rounds=1000, most_genes=99, stop_early=False
+    )
+    again = descend_path(
+        cox, penalties, null_limits(cox), tolerance=1e-10, most_rounds=1000, most_genes=99, stop_early=False
+    )
     assert np.allclose(found[0], again[0], atol=1e-9)
     assert found[2] == again[2]
 
@@ -78,14 +84,18 @@ def test_descend_path__is_the_same_in_plain_python(plain):
 def test_descend_path__loses_no_gene_where_there_are_more_genes_than_patients(seed):
     cox = made(seed, patients=30, genes=80)
     penalties = sequence(cox, 15, 0.1)
-    found = descend_path(cox, penalties, null_limits(cox), tolerance=1e-12, most_rounds=10_000, most_genes=999, stop_early=False)[0]
+    found = descend_path(
+        cox, penalties, null_limits(cox), tolerance=1e-12, most_rounds=10_000, most_genes=999, stop_early=False
+    )[0]
     assert max(wrongness(cox, b, penalty) for b, penalty in zip(found, penalties, strict=True)) < 1e-6
 
 
 def test_descend_path__leaves_free_columns_in_and_infinite_ones_out():
     cox = made(3)
     cox = cox._replace(factor=np.where(np.arange(15) == 14, 0.0, np.where(np.arange(15) == 0, np.inf, 1.0)))
-    found = descend_path(cox, np.array([1.0, 0.01]), null_limits(cox), tolerance=1e-10, most_rounds=1000, most_genes=99, stop_early=False)[0]
+    found = descend_path(
+        cox, np.array([1.0, 0.01]), null_limits(cox), tolerance=1e-10, most_rounds=1000, most_genes=99, stop_early=False
+    )[0]
     assert np.flatnonzero(found[0]).tolist() == [14]
     assert (found[:, 0] == 0).all()
     assert np.count_nonzero(found[1]) > 1
@@ -99,27 +109,51 @@ def test_descend_path__splits_twins_by_ridge_and_takes_either_by_lasso():
     columns = np.concatenate([cox.columns, cox.columns[:1]])
     twins = cox._replace(columns=columns, factor=np.ones(7))
     penalty = np.array([0.05])
-    lasso = descend_path(twins, penalty, null_limits(cox), tolerance=1e-14, most_rounds=10_000, most_genes=99, stop_early=False)[0][0]
-    alone = descend_path(cox, penalty, null_limits(cox), tolerance=1e-14, most_rounds=10_000, most_genes=99, stop_early=False)[0][0]
+    lasso = descend_path(
+        twins, penalty, null_limits(cox), tolerance=1e-14, most_rounds=10_000, most_genes=99, stop_early=False
+    )[0][0]
+    alone = descend_path(
+        cox, penalty, null_limits(cox), tolerance=1e-14, most_rounds=10_000, most_genes=99, stop_early=False
+    )[0][0]
     assert lasso[0] + lasso[6] == pytest.approx(alone[0], abs=1e-6)
-    both = descend_path(twins._replace(mixing=0.5), penalty, null_limits(cox), tolerance=1e-14, most_rounds=10_000, most_genes=99, stop_early=False)[0][0]
+    both = descend_path(
+        twins._replace(mixing=0.5),
+        penalty,
+        null_limits(cox),
+        tolerance=1e-14,
+        most_rounds=10_000,
+        most_genes=99,
+        stop_early=False,
+    )[0][0]
     assert both[0] == pytest.approx(both[6], abs=1e-5)
 
 
 def test_descend_path__stops_with_enough_genes_and_when_nothing_is_left():
     cox = made(5)
-    found, _, ended = descend_path(cox, sequence(cox, 30, 1e-3), null_limits(cox), tolerance=1e-9, most_rounds=1000, most_genes=3, stop_early=False)
+    found, _, ended = descend_path(
+        cox, sequence(cox, 30, 1e-3), null_limits(cox), tolerance=1e-9, most_rounds=1000, most_genes=3, stop_early=False
+    )
     assert ended == ENOUGH_GENES
     assert np.count_nonzero(found[-1]) >= 3
     assert np.count_nonzero(found[-2]) < 3
-    found, _, ended = descend_path(cox, sequence(cox, 100, 1e-6), null_limits(cox), tolerance=1e-9, most_rounds=1000, most_genes=99, stop_early=True)
+    found, _, ended = descend_path(
+        cox,
+        sequence(cox, 100, 1e-6),
+        null_limits(cox),
+        tolerance=1e-9,
+        most_rounds=1000,
+        most_genes=99,
+        stop_early=True,
+    )
     assert ended == SATURATED
     assert len(found) < 100
 
 
 def test_descend_path__says_where_it_does_not_converge():
     cox = made(6)
-    found, _, ended = descend_path(cox, sequence(cox), null_limits(cox), tolerance=0.0, most_rounds=2, most_genes=99, stop_early=False)
+    found, _, ended = descend_path(
+        cox, sequence(cox), null_limits(cox), tolerance=0.0, most_rounds=2, most_genes=99, stop_early=False
+    )
     assert ended == PATH_NOT_CONVERGED
     assert len(found) < 20
 
@@ -128,7 +162,15 @@ def test_descend_path__stays_finite_for_a_gene_that_separates():
     cox = made(7, genes=3)
     rank = np.linspace(-1.7, 1.7, 60)  # later rows die earlier
     cox = cox._replace(columns=np.concatenate([cox.columns, rank[None]]), factor=np.ones(4))
-    found, _, _ = descend_path(cox, sequence(cox, 20, 0.01), null_limits(cox), tolerance=1e-9, most_rounds=10_000, most_genes=99, stop_early=False)
+    found, _, _ = descend_path(
+        cox,
+        sequence(cox, 20, 0.01),
+        null_limits(cox),
+        tolerance=1e-9,
+        most_rounds=10_000,
+        most_genes=99,
+        stop_early=False,
+    )
     assert len(found) == 20
     assert np.isfinite(found).all()
     assert found[-1, 3] > 1
@@ -155,7 +197,9 @@ def test_descend_path__equals_glmnet(reference_folder, number):
     penalties = np.array(fit["lambda_path"])
     assert sequence(cox)[0] == pytest.approx(penalties[0], rel=1e-9)
     null, saturated = null_limits(cox)
-    found, log_likelihoods, _ = descend_path(cox, penalties, (null, saturated), tolerance=TOLERANCE, most_rounds=100_000, most_genes=999, stop_early=False)
+    found, log_likelihoods, _ = descend_path(
+        cox, penalties, (null, saturated), tolerance=TOLERANCE, most_rounds=100_000, most_genes=999, stop_early=False
+    )
     assert len(found) == penalties.size
     for at in fit["at"]:
         place = int(np.argmin(np.abs(penalties - at["lambda"])))

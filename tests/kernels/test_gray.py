@@ -28,7 +28,9 @@ def test_gray_sums__are_the_same_compiled_and_plain(rho):
 @pytest.mark.parametrize("sums", [gray_sums, gray_sums.python], ids=["compiled", "plain"])
 def test_gray_sums__match_a_hand_worked_table(sums):
     # Group 0: cause at 1, other cause at 2; group 1: cause at 3, censored at 4.
-    difference, variance = sums(np.arange(1.0, 5), np.array([1, 2, 1, 0]), np.array([0, 0, 1, 1]), np.zeros(4, int), 2, 0.0)
+    difference, variance = sums(
+        np.arange(1.0, 5), np.array([1, 2, 1, 0]), np.array([0, 0, 1, 1]), np.zeros(4, int), 2, 0.0
+    )
     # At 1 both have two at risk; at 3 group 0 has nobody left.
     np.testing.assert_allclose(difference, [0.5, -0.5])
     np.testing.assert_allclose(variance, variance[0, 0] * np.array([[1, -1], [-1, 1]]))

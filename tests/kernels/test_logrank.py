@@ -8,7 +8,6 @@ from lifelines.statistics import multivariate_logrank_test
 
 from chemores_dask.kernels.logrank import log_rank_sums, log_rank_test, log_rank_trend
 
-
 LOG_RANK = np.zeros(3)
 
 
@@ -25,9 +24,7 @@ def _patients(patients=60, groups=3, seed=1):
 @pytest.mark.parametrize("sums", [log_rank_sums, log_rank_sums.python], ids=["compiled", "plain"])
 def test_log_rank_sums__match_a_hand_worked_table(sums):
     duration, group = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0, 0, 1, 1])
-    observed, expected, variance = _sums(
-        sums, duration, np.ones(4, dtype=bool), group, np.zeros(4, dtype=int), 2
-    )
+    observed, expected, variance = _sums(sums, duration, np.ones(4, dtype=bool), group, np.zeros(4, dtype=int), 2)
     assert observed.tolist() == [2, 2]
     np.testing.assert_allclose(expected, [1 / 2 + 1 / 3, 1 / 2 + 2 / 3 + 1 + 1])
     np.testing.assert_allclose(variance[0, 0], 1 / 4 + 2 / 9)

@@ -9,7 +9,7 @@ from scipy.special import ndtr, ndtri
 
 from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.kernels.cox import CONSTANT, risk_order
-from chemores_dask.kernels.cox_columns import ESTIMATES, GeneModel, scan_genes
+from chemores_dask.kernels.cox_columns import GeneModel, scan_genes
 
 MOST_STEPS = 50
 EFRON = True
@@ -80,9 +80,10 @@ def fit_risks(risks: Matrix, duration: Vector, event: Vector) -> list[RiskHazard
     order, at_risk = risk_order(duration, event, np.full(n, -np.inf), np.zeros(n, dtype=np.int64))
     model = GeneModel(order, at_risk, np.zeros((n, 0)), none, none, none.astype(np.int64), EFRON, MOST_STEPS)
     estimates, status, _ = scan_genes(np.ascontiguousarray(risks, dtype=np.float64), model)
-    found = dict(zip(ESTIMATES, estimates.T, strict=True))
     deviation = np.where(status == CONSTANT, 0.0, risks.std(axis=1))
     return [
         RiskHazard(float(slope), float(error), float(spread), int(flag))
-        for slope, error, spread, flag in zip(found["coefficient"], found["error"], deviation, status, strict=True)
+        for slope, error, spread, flag in zip(
+            estimates["coefficient"], estimates["error"], deviation, status, strict=True
+        )
     ]

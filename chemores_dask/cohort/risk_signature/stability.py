@@ -43,7 +43,7 @@ RESULT = declare(
         (),
         "f",
         unit="genes",
-        doc="expected selections of genes chosen no more often than by chance, at most, where probabilities of these have one peak (Shah, Samworth)",
+        doc="likewise, where probabilities of genes without effect have one peak (Shah, Samworth)",
     ),
     Variable("stability_candidates", (), "i", unit="genes"),
     Variable("stability_patients", (), "i", unit="patients"),

@@ -52,16 +52,16 @@ def check_design(design: ModelDesign, stratum: Vector, *, caller: str) -> None:
     within = np.column_stack(
         [scaled[:, j] - (np.bincount(stratum, scaled[:, j]) / sizes)[stratum] for j in range(len(terms))]
     )
-    for j, term in enumerate(terms):
-        rest = within[:, j]
-        if (rest**2).mean() > COLLINEAR_TOLERANCE and j:
-            rest = rest - within[:, :j] @ np.linalg.lstsq(within[:, :j], rest, rcond=None)[0]
-        if (rest**2).mean() <= COLLINEAR_TOLERANCE:
-            message = (
-                f"Covariates of {caller} must not be determined by each other or by the strata. {term!r} follows from the strata and "
-                f"{listed(terms[:j])}; leave one out."
-            )
-            raise InputError(message)
+    # Up to the first that is determined, a column's part that the columns before it leave stands on the diagonal.
+    left = np.diag(np.linalg.qr(within, mode="r")) ** 2 / len(within)
+    determined = np.flatnonzero(left <= COLLINEAR_TOLERANCE)
+    if determined.size:
+        first = int(determined[0])
+        message = (
+            f"Covariates of {caller} must not be determined by each other or by the strata. {terms[first]!r} follows from the strata and "
+            f"{listed(terms[:first])}; leave one out."
+        )
+        raise InputError(message)
 
 
 def check_information(information: Matrix, terms: list[str], *, events: float, caller: str) -> None:

@@ -207,7 +207,7 @@ def _scan(matrix: Matrix, model: GeneModel) -> tuple[Vector]:
     own = model._replace(**{name: _writable(value) for name, value in model._asdict().items()} | {"risk": risk})
     estimates, status, counts = scan_genes(_writable(matrix), own)
     records = np.empty(status.size, dtype=_RECORD)
-    for name, values in zip(_RECORD.names or (), (*estimates.T, status, *counts), strict=True):
+    for name, values in zip(_RECORD.names or (), (*estimates.values(), status, *counts), strict=True):
         records[name] = values
     return (records,)
 
@@ -345,9 +345,9 @@ def _gene_values(found: Vector, model: GeneModel) -> dict[str, object]:
 
 def _interaction_values(found: Vector, *, robust: bool) -> dict[str, object]:
     error = found["interaction_robust_error" if robust else "interaction_error"]
-    p_value = 2 * ndtr(-np.abs(found["interaction"] / error))
+    p_value = 2 * ndtr(-np.abs(found["interaction_coefficient"] / error))
     values: dict[str, object] = {
-        "cox_interaction_coefficient": found["interaction"],
+        "cox_interaction_coefficient": found["interaction_coefficient"],
         "cox_interaction_standard_error": found["interaction_error"],
         "cox_interaction_p_value": p_value,
         "cox_interaction_q_value": benjamini_hochberg(p_value),

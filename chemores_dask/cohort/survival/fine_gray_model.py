@@ -97,9 +97,9 @@ def fine_gray(
     Returns
     -------
     Dataset over ``term``: ``fine_gray_coefficient``, ``fine_gray_standard_error``, ``fine_gray_hazard_ratio`` with ``_lower`` and
-    ``_upper``, ``fine_gray_z``, ``fine_gray_p_value``, ``fine_gray_status``. Numbers: patients, events of interest and others, log-likelihoods of the
-    weighted partial likelihood, Wald test of the whole model. The attribute ``note`` says so if there are fewer than 10 events of
-    interest per coefficient.
+    ``_upper``, ``fine_gray_z``, ``fine_gray_p_value``, ``fine_gray_status``. Numbers: patients, events of interest and others,
+    log-likelihoods of the weighted partial likelihood, Wald test of the whole model. The attribute ``note`` says so if there are fewer
+    than 10 events of interest per coefficient.
 
     Raises
     ------

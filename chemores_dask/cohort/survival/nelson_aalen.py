@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -121,7 +123,7 @@ def nelson_aalen(
     )
 
 
-def _hazard_curve(outcome: Outcome, rows: Vector, times: Vector, *, efron: bool) -> dict[str, Vector]:
+def _hazard_curve(outcome: Outcome, rows: Vector, times: Vector, *, efron: bool) -> dict[str, Any]:
     order = rows[np.argsort(outcome.duration[rows], kind="stable")]
     at_risk, events, _ = risk_table(np.sort(outcome.entry[rows]), outcome.duration[order], outcome.event[order], times)
     hazard, variance = cumulative_hazard(at_risk, events, efron)
@@ -131,6 +133,6 @@ def _hazard_curve(outcome: Outcome, rows: Vector, times: Vector, *, efron: bool)
         "standard_error": np.where(beyond, np.nan, np.sqrt(variance)),
         "at_risk": at_risk,
         "events": events,
-        "patients": np.int64(rows.size),
-        "event_total": np.int64(outcome.event[rows].sum()),
+        "patients": rows.size,
+        "event_total": int(outcome.event[rows].sum()),
     }

@@ -15,7 +15,9 @@ def model():
     coefficients = np.zeros((2, 12))
     coefficients[1, [0, 3]] = 0.5, -0.25
     deviation = training.columns.std(axis=1)
-    path = PenaltyPath(np.array([2.0, 1.0]), coefficients, np.array([0.0, 0.2]), training.columns.mean(axis=1), deviation)
+    path = PenaltyPath(
+        np.array([2.0, 1.0]), coefficients, np.array([0.0, 0.2]), training.columns.mean(axis=1), deviation
+    )
     curve = PenaltyCurve(path, np.array([5.0, 4.0]), np.array([0.1, 0.1]), 1, 1)
     return ChosenModel((curve,), 0, 1, coefficients[1])
 

@@ -5,7 +5,13 @@ import pytest
 import xarray as xr
 
 from chemores_dask.cohort.risk_signature.risk_prediction import predict_risk
-from chemores_dask.errors import GeneMismatchError, InputError, MissingGenesWarning, MissingVariableError, ParameterError
+from chemores_dask.errors import (
+    GeneMismatchError,
+    InputError,
+    MissingGenesWarning,
+    MissingVariableError,
+    ParameterError,
+)
 from tests.cohort.risk_signature.risk_cohorts import risk_cohort
 
 
@@ -44,9 +50,7 @@ def test_predict_risk__gives_a_patient_the_same_score_whoever_else_is_there():
 def test_predict_risk__within_the_cohort_does_not_see_shifts_or_units():
     patients = risk_cohort()
     other = patients.assign(expression=patients["expression"] * 40 - 1000)
-    first, second = (
-        predict_risk(part, signature=signature(), standardize="cohort") for part in (patients, other)
-    )
+    first, second = (predict_risk(part, signature=signature(), standardize="cohort") for part in (patients, other))
     assert second["risk_score"].values == pytest.approx(first["risk_score"].values)
     assert second["risk_z"].values.std() == pytest.approx(1)
 

@@ -79,7 +79,9 @@ def test_fit_risk_signature__is_honest_about_new_patients():
     assert abs(held_out - new) < 3 * float(found["risk_signature_concordance_error"])
     assert held_out < float(found["risk_signature_training_concordance"])
     assert found["risk_signature_outer_patients"].sum() == 80
-    assert 0 < float(found["risk_signature_held_out_deviance_ratio"]) < float(found["risk_signature_deviance_ratio"].max())
+    assert (
+        0 < float(found["risk_signature_held_out_deviance_ratio"]) < float(found["risk_signature_deviance_ratio"].max())
+    )
 
 
 def test_fit_risk_signature__keeps_cohorts_whole_and_weighs_beside_covariates():
@@ -90,7 +92,9 @@ def test_fit_risk_signature__keeps_cohorts_whole_and_weighs_beside_covariates():
 
 
 def test_fit_risk_signature__takes_factors_of_the_penalty_and_strata():
-    patients = risk_cohort().assign(factor=("gene", np.where(np.arange(12) == 7, 0.0, np.where(np.arange(12) == 0, np.inf, 1))))
+    patients = risk_cohort().assign(
+        factor=("gene", np.where(np.arange(12) == 7, 0.0, np.where(np.arange(12) == 0, np.inf, 1)))
+    )
     found = fit(patients, options=with_options(penalty_factor="factor", strata="site"))
     assert "G07" in found["gene"].values
     assert "G00" not in found["gene"].values

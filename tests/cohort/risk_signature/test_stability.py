@@ -46,7 +46,9 @@ def test_stability_selection__keeps_its_promise_without_any_effect():
         select(risk_cohort(seed, genes=30, effect=0.0), options=StabilityOptions(resamples=40, genes=3, cutoff=0.8))
         for seed in range(4)
     ]
-    assert np.mean([int(each["stability_selected_genes"]) for each in found]) <= float(found[0]["stability_false_bound"])
+    assert np.mean([int(each["stability_selected_genes"]) for each in found]) <= float(
+        found[0]["stability_false_bound"]
+    )
 
 
 def test_divide__gives_disjoint_halves_that_belong_to_names():

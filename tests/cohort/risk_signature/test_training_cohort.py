@@ -33,7 +33,7 @@ def test_read_training__names_genes_and_patients_whose_expression_is_impossible(
 def test_read_training__refuses_few_events():
     patients = risk_cohort()
     patients["event"] = ("patient", np.arange(80) < 4)
-    with pytest.raises(TooFewEventsError, match="at least 5 events. Found 4"):
+    with pytest.raises(TooFewEventsError, match=r"at least 5 events\. Found 4"):
         training_of(patients)
 
 

@@ -57,6 +57,4 @@ def test_check_causes__refuses_what_names_no_cause():
     with pytest.raises(InputError, match=r"'ended' must be known for every patient.*1 \(nan\)"):
         _read([0, np.nan, 1])
     with pytest.raises(MissingVariableError, match="'cause'"):
-        check_causes(
-            patients_of(months=[1.0]), duration="months", cause="cause", censored=0, entry=None, caller="test"
-        )
+        check_causes(patients_of(months=[1.0]), duration="months", cause="cause", censored=0, entry=None, caller="test")

@@ -249,7 +249,9 @@ def test_cox_scan__takes_what_comes_read_only_from_another_process(monkeypatch):
 
     def scan(matrix, model):
         risk = type(model.risk)(*map(received, model.risk))
-        return work(received(matrix), type(model)(*(risk if value is model.risk else received(value) for value in model)))
+        return work(
+            received(matrix), type(model)(*(risk if value is model.risk else received(value) for value in model))
+        )
 
     work = cox_scans._scan
     monkeypatch.setattr(cox_scans, "_scan", scan)

@@ -1,7 +1,7 @@
 """Cumulative incidence against R and paper.
 
-Expected values: ``timepoints(cuminc(time, cause, arm), at)`` (cmprsk) and ``survfit(Surv(time, factor(cause)) ~ arm, conf.type = ...)``, with
-``Surv(entry, time, factor(cause))`` for late entry (survival).
+Expected values: ``timepoints(cuminc(time, cause, arm), at)`` (cmprsk) and ``survfit(Surv(time, factor(cause)) ~ arm, conf.type = ...)``,
+with ``Surv(entry, time, factor(cause))`` for late entry (survival).
 """
 
 from __future__ import annotations
@@ -162,7 +162,9 @@ def test_cumulative_incidence__refuses_measurements_for_causes():
 
 
 @pytest.mark.parametrize(
-    "options", [{"variance": "greenwood"}, {"confidence": "logit"}, {"level": 1.0}], ids=lambda options: next(iter(options))
+    "options",
+    [{"variance": "greenwood"}, {"confidence": "logit"}, {"level": 1.0}],
+    ids=lambda options: next(iter(options)),
 )
 def test_incidence_options__refuse_values_out_of_range(options):
     with pytest.raises(ParameterError, match=next(iter(options))):

@@ -108,7 +108,9 @@ def test_kaplan_meier__refuses_weights_below_zero_by_patient():
 def test_kaplan_meier__equals_lifelines_on_the_leukemia_table(leukemia):
     kept = leukemia.dropna("patient", subset=["efs.time", "efs.censor"])
     assert kept.sizes["patient"] == 262
-    result = kaplan_meier(kept, duration="efs.time", event="efs.censor", group="MRD.binary", options=CurveOptions("log-log"))
+    result = kaplan_meier(
+        kept, duration="efs.time", event="efs.censor", group="MRD.binary", options=CurveOptions("log-log")
+    )
     assert result["group"].values.tolist() == ["0", "1"]
     for label in ("0", "1"):
         rows = kept["MRD.binary"].values == int(label)
@@ -174,7 +176,9 @@ def test_kaplan_meier__does_not_extend_the_restricted_mean_beyond_follow_up():
     with pytest.raises(ParameterError, match=r"'restrict'.*Got 5.*a \(4\)"):
         kaplan_meier(patients, duration="months", event="died", group="arm", options=CurveOptions(restrict=5))
     # Everybody of group b has died by 6: the curve is known to stay at 0.
-    only = kaplan_meier(patients.isel(patient=[2, 3]), duration="months", event="died", options=CurveOptions(restrict=50))
+    only = kaplan_meier(
+        patients.isel(patient=[2, 3]), duration="months", event="died", options=CurveOptions(restrict=50)
+    )
     assert only["km_restricted_mean"].item() == pytest.approx(5.5)
 
 

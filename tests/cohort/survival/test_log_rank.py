@@ -1,7 +1,7 @@
 """The log-rank test against R and lifelines.
 
-Expected values of ``log_rank.csv``: ``survdiff`` (rho, strata, pairs); for late entry and trends the score test of ``coxph`` on times without
-ties; the other weights written out in R from the risk tables of the arms.
+Expected values of ``log_rank.csv``: ``survdiff`` (rho, strata, pairs); for late entry and trends the score test of ``coxph`` on times
+without ties; the other weights written out in R from the risk tables of the arms.
 """
 
 from __future__ import annotations
@@ -148,9 +148,7 @@ def test_log_rank__tests_trends_as_the_score_test_of_r(case, more):
     known = expected("log_rank").set_index("case").loc[case, "statistic"]
     assert float(result["log_rank_trend_statistic"]) ** 2 == pytest.approx(known, rel=1e-9)
     assert float(result["log_rank_trend_p_value"]) == pytest.approx(chi2.sf(known, 1), rel=1e-9)
-    turned = log_rank(
-        curve_patients(), duration="fine", **ARMS, **more, options=RankTestOptions(order=["c", "b", "a"])
-    )
+    turned = log_rank(curve_patients(), duration="fine", **ARMS, **more, options=RankTestOptions(order=["c", "b", "a"]))
     assert float(turned["log_rank_trend_statistic"]) == pytest.approx(-float(result["log_rank_trend_statistic"]))
 
 
@@ -219,7 +217,10 @@ def test_log_rank__gives_weight_to_early_or_late_times():
         ({"weighting": "wilcoxon"}, r"'weighting'.*gehan"),
         ({"weighting": "fleming_harrington", "rho": -1}, r"'rho'"),
         ({"weighting": "fleming_harrington", "gamma": np.nan}, r"'gamma'"),
-        ({"weighting": "gehan", "rho": 1}, r"'rho' parameter of log_rank belongs to the weighting 'fleming_harrington'"),
+        (
+            {"weighting": "gehan", "rho": 1},
+            r"'rho' parameter of log_rank belongs to the weighting 'fleming_harrington'",
+        ),
     ],
 )
 def test_rank_test_options__refuse_values_out_of_range(options, words):
@@ -229,7 +230,9 @@ def test_rank_test_options__refuse_values_out_of_range(options, words):
 
 @pytest.mark.parametrize("order", [["a", "b"], ["a", "b", "d"], ["a", "b", "b", "c"], "abc"])
 def test_log_rank__wants_every_group_once_in_an_order(order):
-    with pytest.raises(ParameterError, match=r"'order' parameter of log_rank must name every group once.*groups: a, b, c"):
+    with pytest.raises(
+        ParameterError, match=r"'order' parameter of log_rank must name every group once.*groups: a, b, c"
+    ):
         log_rank(curve_patients(), duration="time", **ARMS, options=RankTestOptions(order=order))
 
 
