@@ -76,6 +76,7 @@ _DOORS = {
     "enrichment_replication": "cohort.enrichment.enrichment_replication",
     "export_cells": "store.export",
     "fine_gray": "cohort.survival.fine_gray_model",
+    "freeze_gene_set": "cohort.risk_signature.gene_set_signature",
     "fit_risk_signature": "cohort.risk_signature.signature_fit",
     "gene_products": "single_cell.gene_products",
     "gene_selection": "cohort.enrichment.gene_selection",

@@ -101,7 +101,7 @@ def find_levels(values: Vector, space: RankSpace) -> int:
 
 
 @jit
-def rank_levels(space: RankSpace, number: int, zeros: int, lowest: bool) -> float:  # noqa: FBT001 - kernels take positions
+def rank_levels(space: RankSpace, number: int, zeros: int, lowest: bool) -> float:
     """Rank the levels of a row among themselves and its zeros, from 1; the rank of the zeros.
 
     Values that are equal share the mean of their ranks, or the lowest of them.

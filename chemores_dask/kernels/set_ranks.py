@@ -136,7 +136,7 @@ def add_set_ranks(
     width: int,
     sets: tuple[Vector, Vector, Vector],
     exponent: float,
-    lowest: bool,  # noqa: FBT001 - kernels take positions
+    lowest: bool,
     space: RankSpace,
     sums: SetRankSums,
 ) -> int:

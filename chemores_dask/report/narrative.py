@@ -85,6 +85,7 @@ ANALYSES = {
     "proportional_hazards": "tested whether the hazard ratios of a Cox model change with time",
     "concordance": "measured how well risk scores order patients by survival",
     "fit_risk_signature": "chose genes that foretell survival, weighed them, and froze what a new cohort needs",
+    "freeze_gene_set": "standardized the genes of a set, and froze their score and its cut-off",
     "predict_risk": "scored patients by a frozen signature",
     "validate_risk": "held a frozen risk against the survival of patients that it had never seen",
     "cox_scan": "fitted a Cox model of survival for each gene in turn",

@@ -33,6 +33,7 @@ from chemores_dask.cohort.response.necrosis_association import necrosis_associat
 from chemores_dask.cohort.response.ordinal_regression import ordinal_regression
 from chemores_dask.cohort.response.response_groups import response_groups
 from chemores_dask.cohort.response.response_scan import response_scan
+from chemores_dask.cohort.risk_signature.gene_set_signature import freeze_gene_set
 from chemores_dask.cohort.risk_signature.leave_one_gene import leave_one_gene_out
 from chemores_dask.cohort.risk_signature.random_signatures import random_signatures
 from chemores_dask.cohort.risk_signature.risk_prediction import predict_risk
@@ -295,16 +296,13 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     ),
     "fit_risk_signature": CatalogueEntry(fit_risk_signature, TABLE, ("duration", "event", "covariates", "cohort")),
     "stability_selection": CatalogueEntry(stability_selection, TABLE, ("duration", "event", "covariates")),
+    "freeze_gene_set": CatalogueEntry(freeze_gene_set, TABLE),
     "predict_risk": CatalogueEntry(predict_risk, TABLE, cutoffs=("risk_high",)),
     "validate_risk": CatalogueEntry(
         validate_risk, TABLE, ("risk", "duration", "event"), tests=StatedTests("model"), cutoffs=("validation_high",)
     ),
-    "random_signatures": CatalogueEntry(
-        random_signatures, TABLE, ("duration", "event"), tests=StatedTests("other")
-    ),
-    "leave_one_gene_out": CatalogueEntry(
-        leave_one_gene_out, TABLE, ("duration", "event"), tests=StatedTests("model")
-    ),
+    "random_signatures": CatalogueEntry(random_signatures, TABLE, ("duration", "event"), tests=StatedTests("other")),
+    "leave_one_gene_out": CatalogueEntry(leave_one_gene_out, TABLE, ("duration", "event"), tests=StatedTests("model")),
     "meta_analysis": CatalogueEntry(meta_analysis, RESULT, tests=StatedTests("model")),
 }
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import chemores_dask
+from chemores_dask.cohort.risk_signature.signature_table import FROZEN
 from chemores_dask.results_spec import ResultSpec
 from chemores_dask.scores.score_table import declare_scores
 
@@ -69,10 +70,10 @@ def test_public_function__describes_its_parameters(name):
 
 
 def test_declared_variables__have_unique_names():
-    # All scores share the variables of one table, so that whatever reads a score reads every score.
+    # All scores share the variables of one table, so that whatever reads a score reads every score; likewise frozen signatures.
     own = {
-        (variable.name, variable.dims, variable.kind, "scores" if variable.name in shared else module)
-        for shared in [declare_scores(unit="1").by_name]
+        (variable.name, variable.dims, variable.kind, "shared" if variable.name in shared else module)
+        for shared in [{*declare_scores(unit="1").by_name, *(variable.name for variable in FROZEN)}]
         for module, spec in result_specs().items()
         for variable in spec.variables
     }

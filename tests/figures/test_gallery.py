@@ -12,7 +12,7 @@ from chemores_dask.errors import ParameterError
 from chemores_dask.figures import gallery
 from chemores_dask.figures.claims_plot import claims_plot
 from chemores_dask.figures.gallery import FIGURES, SCORES, check_figure, draw_figure
-from chemores_dask.testing import cox_nouns, cutoff_nouns, incidence_nouns
+from chemores_dask.testing import cox_nouns, cutoff_nouns, incidence_nouns, signature_nouns
 from chemores_dask.testing.enrichment_nouns import tiny_enrichment
 from chemores_dask.testing.nouns import tiny_patients
 from tests.figures import composition_results as composition
@@ -58,6 +58,8 @@ RESULTS = {
     "validation": validation.validation_result(),
     "null": validation.null_result(),
     "left": validation.left_result(),
+    "signature": signature_nouns.tiny_risk_signature(tiny_patients()),
+    "halves": signature_nouns.tiny_stability(tiny_patients()),
     "studies": validation.pooled_result(),
     "gsea": tiny_enrichment(),
     "gsea_again": tiny_enrichment(22),
@@ -72,6 +74,9 @@ ANALYSES = {name: str(result.attrs["analysis"]) for name, result in RESULTS.item
 TABLES = (
     {"kind": "auc_over_time", "step": "validation", "time_label": "Months"},
     {"kind": "brier_over_time", "step": "validation", "title": "Error"},
+    {"kind": "coefficient_path", "step": "signature", "labels": 3},
+    {"kind": "signature_choice", "step": "signature"},
+    {"kind": "selection_frequencies", "step": "halves", "genes": 8},
     {"kind": "survival_calibration", "step": "validation"},
     {"kind": "survival_net_benefit", "step": "validation"},
     {"kind": "random_signature_null", "step": "null"},

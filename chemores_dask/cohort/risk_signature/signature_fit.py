@@ -22,6 +22,7 @@ from chemores_dask.cohort.risk_signature.penalty_choice import (
 )
 from chemores_dask.cohort.risk_signature.penalty_path import PathSettings
 from chemores_dask.cohort.risk_signature.risk_prediction import CUTOFF_SCALES
+from chemores_dask.cohort.risk_signature.signature_table import FROZEN
 from chemores_dask.cohort.risk_signature.training_cohort import read_training
 from chemores_dask.errors import EmptySignatureWarning, ParameterError
 from chemores_dask.randomness import spawn
@@ -35,12 +36,8 @@ PER_DEVIATION = "log hazard ratio per standard deviation"
 _GENE, _PENALTY, _FOLD, _TERM = ("gene",), ("penalty",), ("outer_fold",), ("term",)
 
 RESULT = declare(
-    Variable(
-        "risk_signature_weight", _GENE, "f", unit=PER_DEVIATION, doc="deviation of the training patients, divisor n"
-    ),
+    *FROZEN,
     Variable("risk_signature_coefficient", _GENE, "f", unit="log hazard ratio per unit of expression"),
-    Variable("risk_signature_center", _GENE, "f", unit="of expression", doc="mean of the training patients"),
-    Variable("risk_signature_scale", _GENE, "f", unit="of expression", doc="standard deviation, divisor n"),
     Variable(
         "risk_signature_term_coefficient",
         _TERM,
@@ -50,16 +47,7 @@ RESULT = declare(
         optional=True,
     ),
     Variable("risk_signature_baseline_hazard", ("time",), "f", doc="cumulative (Breslow), of a patient with score 0"),
-    Variable("risk_signature_cutoff", (), "f", doc="frozen, on the scale that stands beside it"),
-    Variable("risk_signature_cutoff_scale", (), "i", flags=CUTOFF_SCALES),
-    Variable(
-        "risk_signature_cutoff_score", (), "f", unit="log hazard ratio", doc="the score it is in the training patients"
-    ),
-    Variable("risk_signature_score_mean", (), "f", unit="log hazard ratio", doc="of the training patients"),
-    Variable("risk_signature_score_deviation", (), "f", unit="log hazard ratio", doc="standard deviation, divisor n"),
-    Variable("risk_signature_patients", (), "i", unit="patients", doc="in whom it was made"),
     Variable("risk_signature_events", (), "i", unit="patients", doc="with the event, among those"),
-    Variable("risk_signature_genes", (), "i", unit="genes", doc="with a weight"),
     Variable("risk_signature_candidates", (), "i", unit="genes", doc="among which it was chosen"),
     Variable("risk_signature_constant_genes", (), "i", unit="genes", doc="of those, the same in all patients"),
     Variable("risk_signature_alpha", (), "f", doc="share of absolute values in the penalty"),
@@ -239,8 +227,8 @@ def fit_risk_signature(
     frozen, genes = frozen_values(training, model)
     if not genes.size:
         message = (
-            f"{CALLER}: no gene foretells survival of {training.patients.size} patients with {training.event.sum()} events better than none "
-            "does; the signature has no genes, and scores nobody."
+            f"{CALLER}: no gene foretells survival of {training.patients.size} patients with {training.event.sum()} events better than "
+            "none does; the signature has no genes, and scores nobody."
         )
         warnings.warn(message, EmptySignatureWarning, stacklevel=2)
     along, path_genes = path_values(training, model, options.alphas)
