@@ -151,14 +151,15 @@ def _information(cox: PenalizedCox, state: PathState, support: Vector) -> Matrix
     for g in range(support.size):
         scaled[g] = cox.columns[support[g]] * root
     means = _mean_columns(cox, state.exponents, support)
-    return (np.dot(scaled, scaled.T) - np.dot(means, means.T)) / root.size
+    information: Matrix = (np.dot(scaled, scaled.T) - np.dot(means, means.T)) / root.size
+    return information
 
 
 @jit
 def _newton_target(cox: PenalizedCox, penalty: float, state: PathState, support: Vector, tolerance: float) -> Vector:
     """Where the penalized quadratic with the whole information of some genes is lowest, by descent over their products."""
     information = _information(cox, state, support)
-    b = state.b[support].copy()
+    b: Vector = state.b[support].copy()
     slope, edge = np.empty(support.size), np.empty(support.size)
     for g in range(support.size):
         j = support[g]
@@ -215,7 +216,8 @@ def _objective(cox: PenalizedCox, penalty: float, state: PathState) -> float:
     state.log_likelihood[0] = breslow_residuals(
         state.exponents, cox.event, cox.starts, cox.opens, state.residual, state.weight
     )
-    return -state.log_likelihood[0] / state.exponents.size + _penalty_sum(cox, penalty, state.b)
+    objective: float = -state.log_likelihood[0] / state.exponents.size + _penalty_sum(cox, penalty, state.b)
+    return objective
 
 
 @jit

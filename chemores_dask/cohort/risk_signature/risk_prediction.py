@@ -106,6 +106,10 @@ def predict_risk(
     -----
     Passes over the counts: 0. Of the expression only the genes of the signature are read.
 
+    References
+    ----------
+    Royston P, Altman DG (2013). External validation of a Cox prognostic model: principles and methods. BMC Med Res Methodol 13:33.
+
     Examples
     --------
     >>> signature = xr.Dataset(
@@ -133,7 +137,8 @@ def predict_risk(
     share = np.abs(weight) / np.abs(weight).sum()
     missing = _check_missing(genes, status, share, minimum_weight=minimum_weight)
     known = np.isfinite(values) & (status == MEASURED)
-    scores = np.where(known, (values - center) / scale, 0.0) @ weight
+    # Row by row: products of matrices may round a patient differently in other company.
+    scores = np.ascontiguousarray(np.where(known, (values - center) / scale * weight, 0.0)).sum(axis=1)
     lacking = np.minimum((~known) @ share, 1.0)
     scores[lacking > 1 - minimum_weight + SPREAD_TOLERANCE] = np.nan
     scores[~known.any(axis=1)] = np.nan
@@ -214,7 +219,8 @@ def _read_genes(patients: xr.Dataset, genes: Vector, *, expression: str, names: 
 def _spread(signature: xr.Dataset, values: Matrix, status: Vector, *, standardize: str) -> tuple[Vector, Vector]:
     """Center and scale of each gene; genes without variation are marked in ``status``."""
     if standardize == "training":
-        return tuple(signature[name].to_numpy().astype(float) for name in NEEDED[1:])
+        center, scale = (signature[name].to_numpy().astype(float) for name in NEEDED[1:])
+        return center, scale
     known = np.isfinite(values)
     number = np.maximum(known.sum(axis=0), 1)
     center = np.where(known, values, 0.0).sum(axis=0) / number

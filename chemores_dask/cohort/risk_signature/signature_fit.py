@@ -259,7 +259,7 @@ def fit_risk_signature(
 
 
 def _check_options(options: SignatureOptions) -> None:
-    alphas = list(options.alphas) if not isinstance(options.alphas, str) else []
+    alphas = list(options.alphas)
     if not alphas or len(set(alphas)) != len(alphas):
         message = f"The alphas of {CALLER} must be a list of different numbers. Got {options.alphas!r}."
         raise ParameterError(message)
