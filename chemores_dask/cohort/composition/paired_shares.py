@@ -130,7 +130,7 @@ def paired_composition(
     pull the log odds of rare states towards even odds, the more so the fewer cells there are. Where a state is expected in fewer than
     three cells, and one stage has twice the cells of the other or more, tests of the log odds err more often than they say (in
     simulations 8 % at a level of 5 %, for 1.4 % of 100 and of 700 cells); ``composition_share_t_p_value`` does not, and
-    ``beta_binomial_composition`` less (2.4 to 7.5 %). The attribute ``log_odds_caution`` says so where it is the case.
+    ``beta_binomial_composition`` less (3.3 to 5.0 %). The attribute ``log_odds_caution`` says so where it is the case.
 
     References
     ----------
