@@ -19,7 +19,6 @@ RECORDED_PACKAGES = (
     "anndata",
     "dask",
     "distributed",
-    "lifelines",
     "numba",
     "numpy",
     "pandas",

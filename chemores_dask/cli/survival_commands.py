@@ -186,7 +186,7 @@ def _add_scan(app: typer.Typer, perform: Perform) -> None:
                 time=time, event=event, event_values=event_value, unit=time_unit, sample=sample,
                 sample_suffix=sample_suffix, start=start, strata=strata,
                 covariates=covariates, weights=weights, cluster=cluster, origin=origin, date_format=date_format,
-                allowed=allow_column,
+                allow=allow_column,
             ),
         )  # fmt: skip
 
@@ -234,7 +234,7 @@ def _add_model(app: typer.Typer, perform: Perform) -> None:
                 time=time, event=event, event_values=event_value, unit=time_unit, sample=sample,
                 sample_suffix=sample_suffix, start=start, strata=strata,
                 covariates=covariates, weights=weights, cluster=cluster, origin=origin, date_format=date_format,
-                allowed=allow_column,
+                allow=allow_column,
             ),
         )  # fmt: skip
 
@@ -271,7 +271,7 @@ def _add_km(app: typer.Typer, perform: Perform) -> None:
             columns=_columns(
                 time=time, event=event, event_values=event_value, unit=time_unit, sample=sample,
                 sample_suffix=sample_suffix, start=start, strata=strata,
-                group=group, origin=origin, date_format=date_format, allowed=allow_column,
+                group=group, origin=origin, date_format=date_format, allow=allow_column,
             ),
         )  # fmt: skip
 
@@ -334,7 +334,7 @@ def _add_signature(app: typer.Typer, perform: Perform) -> None:
             cohort=cohort, seed=seed,
             columns=_columns(
                 time=time, event=event, event_values=event_value, unit=time_unit, sample=sample, sample_suffix=sample_suffix,
-                covariates=covariates, group=cohort, origin=origin, date_format=date_format, allowed=allow_column,
+                covariates=covariates, group=cohort, origin=origin, date_format=date_format, allow=allow_column,
             ),
         )  # fmt: skip
 

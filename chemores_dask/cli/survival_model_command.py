@@ -11,8 +11,8 @@ import xarray as xr
 
 from chemores_dask.cli.survival_run import SurvivalRun, flag_words, start_run
 from chemores_dask.cli.terminal import say, show_table
-from chemores_dask.cohort.survival.cox_design import ModelOptions
 from chemores_dask.cohort.survival.cox_models import cox_model
+from chemores_dask.cohort.survival.cox_options import ModelOptions
 from chemores_dask.figures.number_text import number_text, p_sentence, p_text
 from chemores_dask.kernels.multiple_testing import benjamini_hochberg
 from chemores_dask.workflow.record import Section

@@ -186,7 +186,7 @@ def _judge(
         ),
     )  # fmt: skip
     tables[RISK] = pd.DataFrame({"patient": predicted["patient"].values, "score": predicted["risk_score"].values,
-                                 "z": predicted["risk_z"].values, "high": predicted["risk_high"].values})  # fmt: skip
+                                 "z": predicted["risk_zscore"].values, "high": predicted["risk_high"].values})  # fmt: skip
     tables[VALIDATION] = validation_table(validated)
     sections: tuple[Section, ...] = ()
     if judged.step:

@@ -56,7 +56,7 @@ class FollowUpColumns:
         Of samples whose name goes on behind the patient's, only those that go on like this are used.
     origin, date_format
         Column of dates, or one date, from which calendar dates of ``time`` and ``start`` are counted in days; and how they are written.
-    allowed
+    allow
         Columns that look as if they told who the patients are, and do not.
     """
 
@@ -74,7 +74,7 @@ class FollowUpColumns:
     sample_suffix: str | None = None
     origin: str | None = None
     date_format: str | None = None
-    allowed: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
 
     @property
     def clinical(self) -> tuple[str, ...]:
@@ -176,7 +176,7 @@ def read_follow_up(clinical: Path, *, columns: FollowUpColumns, expression: Path
     table = read_clinical_texts(clinical, patient=columns.sample)
     columns = replace(columns, covariates=_apart(columns.covariates, table), strata=_apart(columns.strata, table))
     table, columns = _without_dates(table, columns, where)
-    check_privacy(table, allow=columns.allowed)
+    check_privacy(table, allow=columns.allow)
     by_gene = expression is not None and columns.group is not None and columns.group not in table.columns
     asked, columns = columns, replace(columns, group=None) if by_gene else columns
     _check_present(table, columns.clinical, where)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import xarray as xr
 
-from chemores_dask.cohort.survival.cox_design import ModelOptions
 from chemores_dask.cohort.survival.cox_models import cox_model
+from chemores_dask.cohort.survival.cox_options import ModelOptions
 from chemores_dask.cohort.survival.cox_prediction import cox_prediction
 from chemores_dask.cohort.survival.model_residuals import cox_residuals
 from chemores_dask.cohort.survival.proportional_hazards import proportional_hazards

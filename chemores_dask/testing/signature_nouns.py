@@ -11,7 +11,9 @@ from chemores_dask.cohort.risk_signature.stability import StabilityOptions, stab
 
 def tiny_risk_signature(patients: xr.Dataset) -> xr.Dataset:
     """A signature of the tiny patients."""
-    options = SignatureOptions(alphas=(1.0, 0.5), penalties=12, folds=3, outer_folds=2, cutoff_scale="z", cutoff=0.0)
+    options = SignatureOptions(
+        alphas=(1.0, 0.5), penalties=12, folds=3, outer_folds=2, cutoff_scale="zscore", cutoff=0.0
+    )
     return fit_risk_signature(patients, duration="months", event="event", covariates=["age"], options=options, seed=3)
 
 

@@ -5,7 +5,13 @@ import pytest
 from benchmarks.jobs import jobs_of
 from benchmarks.measurement import DONE, Notebook
 from benchmarks.one_step import WARM, Clock, Place, find_step
-from benchmarks.survival_jobs import model_requirements, scan_requirements, survival_jobs, survival_requirements
+from benchmarks.survival_jobs import (
+    model_requirements,
+    scan_requirements,
+    survival_jobs,
+    survival_requirements,
+    worker_requirements,
+)
 
 
 def test_survival_jobs__stand_beside_the_smallest_size():
@@ -87,3 +93,25 @@ def test_steps_kaplan_meier__run_on_tiny_cohorts(tmp_path, step):
         pytest.skip("not installed here")
     assert clock.parts["curves"] >= 0
     assert clock.facts["fits"] == 1
+
+
+def test_worker_requirements__compare_the_same_resamples(tmp_path):
+    notebook = Notebook(tmp_path)
+    assert worker_requirements(notebook, 100) == []
+    for step, seconds in (("one_worker", 30.0), ("two_workers", 20.0)):
+        record = {"step": f"elastic_net.{step}", "cells": 100, "status": DONE, "seconds": seconds, "peak_bytes": 1e9}
+        notebook.add({**record, "facts": {"fits": 1000}})
+    (row,) = worker_requirements(notebook, 100)
+    assert row["reached"] == "1.50 times (30.0 s against 20.0 s)"
+    assert row["met"] == "no"
+
+
+@pytest.mark.parametrize("step", ["ours", "scikit_survival", "r", "one_worker", "two_workers"])
+def test_steps_elastic_net__run_on_tiny_cohorts(tmp_path, step):
+    clock = Clock()
+    try:
+        find_step(f"elastic_net.{step}")(Place(tmp_path / WARM, 10), clock)
+    except SystemExit:
+        pytest.skip("not installed here")
+    assert clock.parts["model"] >= 0
+    assert clock.facts["fits"] in {1, 10}

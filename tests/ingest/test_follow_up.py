@@ -85,7 +85,7 @@ def test_read_follow_up__refuses_identifying_columns_unless_allowed(tmp_path):
     path = write(tmp_path, "patient,mrn,days,event\nP1,77,5,1\nP2,78,6,0\n")
     with pytest.raises(PrivacyError, match="--allow-column mrn"):
         read_follow_up(path, columns=FollowUpColumns(time="days", event="event"))
-    read = read_follow_up(path, columns=FollowUpColumns(time="days", event="event", allowed=("mrn",)))
+    read = read_follow_up(path, columns=FollowUpColumns(time="days", event="event", allow=("mrn",)))
     assert "mrn" not in read.patients
 
 

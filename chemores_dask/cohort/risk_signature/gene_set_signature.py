@@ -51,8 +51,8 @@ def freeze_gene_set(
     expression
         Variable over ``(patient, gene)``. A value that is not a number is left out of its gene's mean, and adds 0 to its patient's score.
     cutoff_scale, cutoff
-        ``"quantile"``: the cut-off travels as this quantile of the scores of whatever cohort; ``"z"``: as this many standard deviations
-        from the mean of the scores.
+        ``"quantile"``: the cut-off travels as this quantile of the scores of whatever cohort; ``"zscore"``: as this many standard
+        deviations from the mean of the scores.
     minimum_share
         Least share of the genes that must have been measured and vary.
 

@@ -17,7 +17,7 @@ from chemores_dask.stream import compute
 ALGORITHM_REVISION = 1
 
 CALLER = "predict_risk"
-CUTOFF_SCALES = ("quantile", "z")
+CUTOFF_SCALES = ("quantile", "zscore")
 STANDARDIZATIONS = ("training", "cohort")
 GENE_FLAGS = ("measured", "missing", "constant")
 MEASURED, MISSING, CONSTANT = range(len(GENE_FLAGS))
@@ -28,7 +28,7 @@ SPREAD_TOLERANCE = 1e-12
 _PATIENT, _GENE = ("patient",), ("gene",)
 RESULT = declare(
     Variable("risk_score", _PATIENT, "f", unit="log hazard ratio", doc="not a number where too little was measured"),
-    Variable("risk_z", _PATIENT, "f", unit="standard deviations of the score"),
+    Variable("risk_zscore", _PATIENT, "f", unit="standard deviations of the score"),
     Variable("risk_high", _PATIENT, "b", doc="score above the frozen cut-off; false without a score"),
     Variable("risk_missing_share", _PATIENT, "f", doc="of the absolute weights, not measured in the patient"),
     Variable("risk_gene_weight", _GENE, "f", unit="log hazard ratio per standard deviation"),
@@ -83,10 +83,10 @@ def predict_risk(
 
     Returns
     -------
-    Dataset over ``patient``: ``risk_score``, ``risk_z`` (on the scale of the training scores with ``"training"``, of this cohort's with
-    ``"cohort"``), ``risk_high``, ``risk_missing_share``; over ``gene`` of the signature: ``risk_gene_status``, ``risk_gene_weight``;
-    ``risk_cutoff`` and ``risk_cutoff_scale``: a cut-off frozen as a quantile is that quantile of this cohort's scores, one frozen on the
-    z scale is held against ``risk_z``. Patients strictly above it are high.
+    Dataset over ``patient``: ``risk_score``, ``risk_zscore`` (on the scale of the training scores with ``"training"``, of this cohort's
+    with ``"cohort"``), ``risk_high``, ``risk_missing_share``; over ``gene`` of the signature: ``risk_gene_status``, ``risk_gene_weight``;
+    ``risk_cutoff`` and ``risk_cutoff_scale``: a cut-off frozen as a quantile is that quantile of this cohort's scores, one frozen as a
+    z score is held against ``risk_zscore``. Patients strictly above it are high.
 
     Raises
     ------
@@ -248,19 +248,19 @@ def _check_missing(genes: Vector, status: Vector, share: Vector, *, minimum_weig
 
 
 def _cut(signature: xr.Dataset, scores: Vector, *, own: bool) -> dict[str, object]:
-    """Scores on the z scale, the score at the cut-off, and who lies above it."""
+    """Z scores, the score at the cut-off, and who lies above it."""
     frozen, scale, mean, deviation = (float(signature[name]) for name in NEEDED_NUMBERS)
     known = scores[np.isfinite(scores)]
     if own and known.size:
         mean, deviation = float(known.mean()), float(known.std())
-    z = (scores - mean) / deviation if deviation > 0 else np.where(np.isfinite(scores), 0.0, np.nan)
-    if int(scale) == CUTOFF_SCALES.index("z"):
+    zscores = (scores - mean) / deviation if deviation > 0 else np.where(np.isfinite(scores), 0.0, np.nan)
+    if int(scale) == CUTOFF_SCALES.index("zscore"):
         cutoff = mean + frozen * deviation
     else:
         cutoff = float(np.quantile(known, frozen)) if known.size else np.nan
     high = np.isfinite(scores) & (scores > cutoff)
     return {
-        "risk_z": z,
+        "risk_zscore": zscores,
         "risk_high": high,
         "risk_cutoff": cutoff,
         "risk_cutoff_scale": np.int64(scale),

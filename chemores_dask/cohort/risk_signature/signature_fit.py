@@ -121,7 +121,7 @@ class SignatureOptions:
     refit
         ``"penalized"``: weights as they are on the path; ``"unpenalized"``: the chosen genes fitted again without a penalty.
     cutoff_scale, cutoff
-        ``"quantile"``: the cut-off travels as this quantile of the scores of whatever cohort; ``"z"``: as this many standard
+        ``"quantile"``: the cut-off travels as this quantile of the scores of whatever cohort; ``"zscore"``: as this many standard
         deviations from the mean of the scores.
     """
 

@@ -13,7 +13,8 @@ from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.checks import listed
 from chemores_dask.cohort.outcome import Outcome, check_groups, check_outcome
 from chemores_dask.cohort.survival.cox_checks import check_design, check_events, check_information
-from chemores_dask.cohort.survival.cox_design import ModelDesign, ModelOptions, labeled_strata, model_design
+from chemores_dask.cohort.survival.cox_design import ModelDesign, labeled_strata, model_design
+from chemores_dask.cohort.survival.cox_options import ModelOptions
 from chemores_dask.errors import ConvergenceWarning, InputError
 from chemores_dask.kernels.baseline_hazard import HazardSteps, hazard_steps
 from chemores_dask.kernels.cox import (

@@ -9,8 +9,8 @@ import xarray as xr
 from scipy.special import chdtrc, ndtr, ndtri
 
 from chemores_dask.aliases import Matrix, Vector
-from chemores_dask.cohort.survival.cox_design import ModelOptions
 from chemores_dask.cohort.survival.cox_fit import CoxFit, fit_model, without_terms
+from chemores_dask.cohort.survival.cox_options import ModelOptions
 from chemores_dask.kernels.baseline_hazard import moment_places
 from chemores_dask.kernels.concordance import concordance_pairs, concordance_summary
 from chemores_dask.kernels.cox import OK

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from chemores_dask.aliases import Vector
-from chemores_dask.cohort.survival.cox_design import ModelOptions
 from chemores_dask.cohort.survival.cox_fit import CoxFit, check_whole, fit_model
+from chemores_dask.cohort.survival.cox_options import ModelOptions
 from chemores_dask.kernels.cox_residuals import deviance_residuals, martingale_residuals, schoenfeld_residuals
 from chemores_dask.results_spec import Variable, declare, make_result
 

@@ -11,8 +11,8 @@ from scipy.stats import rankdata
 
 from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.cohort.outcome import Outcome
-from chemores_dask.cohort.survival.cox_design import ModelOptions
 from chemores_dask.cohort.survival.cox_fit import CoxFit, check_whole, fit_model
+from chemores_dask.cohort.survival.cox_options import ModelOptions
 from chemores_dask.cohort.survival.model_residuals import event_order
 from chemores_dask.kernels.baseline_hazard import moment_information
 from chemores_dask.kernels.cox_residuals import schoenfeld_residuals

@@ -33,7 +33,7 @@ def test_predict_frozen__says_why_a_patient_has_no_risk():
     )
     assert np.isnan(found.risk[:2]).all()
     assert found.unscored[:2].tolist() == [1, 2]
-    assert found.cutoff_origin.endswith("z")
+    assert found.cutoff_origin.endswith("zscore")
     np.testing.assert_array_equal(found.high, found.risk > 0.5)
 
 

@@ -41,7 +41,7 @@ def test_cutoff_values__say_the_score_at_the_cut(model):
     training = training_of()
     score = np.array([0.5, -0.25]) @ (training.columns[[0, 3]] - training.columns[[0, 3]].mean(axis=1, keepdims=True))
     quantile, times = cutoff_values(training, model, scale="quantile", cutoff=0.75)
-    z, _ = cutoff_values(training, model, scale="z", cutoff=1.0)
+    z, _ = cutoff_values(training, model, scale="zscore", cutoff=1.0)
     assert quantile["risk_signature_cutoff_score"] == pytest.approx(np.quantile(score, 0.75))
     assert z["risk_signature_cutoff_score"] == pytest.approx(score.std())
     assert times.tolist() == np.unique(training.duration[training.event]).tolist()

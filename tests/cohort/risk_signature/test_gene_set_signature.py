@@ -30,7 +30,7 @@ def test_freeze_gene_set__scores_its_own_cohort_as_the_mean_z_score():
 def test_freeze_gene_set__travels_without_the_other_cohort():
     patients = risk_cohort()
     first, second = patients.isel(patient=slice(0, 40)), patients.isel(patient=slice(40, None))
-    frozen = freeze_gene_set(first, UP, cutoff_scale="z", cutoff=0.5)
+    frozen = freeze_gene_set(first, UP, cutoff_scale="zscore", cutoff=0.5)
     whole, alone = (predict_risk(part, signature=frozen) for part in (second, second.isel(patient=[3])))
     assert float(alone["risk_score"][0]) == float(whole["risk_score"][3])
     values = first["expression"].sel(gene=GENES).values
@@ -82,7 +82,7 @@ def test_freeze_gene_set__is_taken_by_the_null_of_random_signatures():
     [
         ({"gene_set": "other"}, InputError, "must name one of the sets. Got 'other'; sets: program"),
         ({"cutoff": 1.0}, ParameterError, "between 0 and 1"),
-        ({"cutoff": np.nan, "cutoff_scale": "z"}, ParameterError, "must be finite"),
+        ({"cutoff": np.nan, "cutoff_scale": "zscore"}, ParameterError, "must be finite"),
         ({"cutoff_scale": "score"}, ParameterError, "cutoff_scale"),
     ],
 )

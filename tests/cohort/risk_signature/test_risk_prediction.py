@@ -36,7 +36,7 @@ def test_predict_risk__is_the_weighted_sum_of_frozen_z_scores():
     found = predict_risk(patients, signature=signature())
     z = (patients["expression"].values[:, :3] - 6) / 1.5
     assert found["risk_score"].values == pytest.approx(z @ [0.6, -0.3, 0.1])
-    assert found["risk_z"].values == pytest.approx((found["risk_score"].values - 0.1) / 0.7)
+    assert found["risk_zscore"].values == pytest.approx((found["risk_score"].values - 0.1) / 0.7)
     assert float(found["risk_cutoff"]) == pytest.approx(0.1)
     assert np.array_equal(found["risk_high"].values, found["risk_score"].values > 0.1)
 
@@ -52,7 +52,7 @@ def test_predict_risk__within_the_cohort_does_not_see_shifts_or_units():
     other = patients.assign(expression=patients["expression"] * 40 - 1000)
     first, second = (predict_risk(part, signature=signature(), standardize="cohort") for part in (patients, other))
     assert second["risk_score"].values == pytest.approx(first["risk_score"].values)
-    assert second["risk_z"].values.std() == pytest.approx(1)
+    assert second["risk_zscore"].values.std() == pytest.approx(1)
 
 
 def test_predict_risk__carries_a_quantile_into_the_new_cohort():

@@ -36,13 +36,13 @@ def test_fit_risk_signature__finds_the_genes_that_were_planted():
 
 def test_fit_risk_signature__freezes_what_its_own_score_needs():
     patients = risk_cohort()
-    found = fit(patients, options=with_options(cutoff_scale="z", cutoff=0.5))
+    found = fit(patients, options=with_options(cutoff_scale="zscore", cutoff=0.5))
     scored = predict_risk(patients, signature=found)
     score = scored["risk_score"].values
     assert score.mean() == pytest.approx(float(found["risk_signature_score_mean"]), abs=1e-12)
     assert score.std() == pytest.approx(float(found["risk_signature_score_deviation"]))
     assert float(scored["risk_cutoff"]) == pytest.approx(float(found["risk_signature_cutoff_score"]))
-    assert found["risk_signature_cutoff_scale"].attrs["flag_meanings"] == "quantile z"
+    assert found["risk_signature_cutoff_scale"].attrs["flag_meanings"] == "quantile zscore"
     by_unit = patients["expression"].sel(gene=found["gene"]) @ found["risk_signature_coefficient"]
     assert np.ptp((by_unit - score).values) < 1e-9
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from chemores_dask.cohort.survival.cox_design import ModelOptions
+from chemores_dask.cohort.survival.cox_options import ModelOptions
 
 EXPECTED = Path(__file__).parent / "expected"
 OURS = {

@@ -1,4 +1,4 @@
-"""Covariates as columns, and options of models."""
+"""Covariates as columns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from chemores_dask.cohort.survival.cox_design import ModelOptions, coded_matrix, labeled_strata, model_design
+from chemores_dask.cohort.survival.cox_design import coded_matrix, labeled_strata, model_design
 from chemores_dask.errors import InputError, ParameterError
 from tests.cohort.survival.cox_cases import some_patients
 
@@ -47,25 +47,3 @@ def test_labeled_strata__names_crossed_variables():
     codes, labels = labeled_strata(patients, None, caller="test")
     assert labels == ["all"]
     assert codes.tolist() == [0, 0, 0]
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"ties": "exact"}, "'ties'.*efron, breslow"),
-        ({"level": 1.0}, "'level'"),
-        ({"splines": {"age": 2}}, r"splines\['age'\].*at least 3"),
-        ({"splines": {"age": 8}}, r"splines\['age'\].*at most 7"),
-        ({"splines": {"age": 3.5}}, "whole number"),
-        ({"cluster": "site", "robust": False}, "robust"),
-    ],
-)
-def test_model_options__refuse_what_cannot_be(options, words):
-    with pytest.raises(ParameterError, match=words):
-        ModelOptions(**options)
-
-
-def test_model_options__are_plain_values():
-    plain = ModelOptions(splines={"age": 4}).plain()
-    assert plain["splines"] == {"age": 4}
-    assert plain["robust"] is None

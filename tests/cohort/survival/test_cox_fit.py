@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chemores_dask.cohort.survival.cox_design import ModelOptions
 from chemores_dask.cohort.survival.cox_fit import check_whole, fit_model, without_terms
+from chemores_dask.cohort.survival.cox_options import ModelOptions
 from chemores_dask.errors import ConvergenceWarning, InputError
 from tests.cohort.survival.cox_cases import some_patients
 

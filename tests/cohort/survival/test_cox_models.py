@@ -11,8 +11,8 @@ from lifelines import CoxPHFitter
 from scipy.optimize import minimize
 from scipy.special import chdtrc
 
-from chemores_dask.cohort.survival.cox_design import ModelOptions
 from chemores_dask.cohort.survival.cox_models import RESULT, cox_model
+from chemores_dask.cohort.survival.cox_options import ModelOptions
 from chemores_dask.errors import ConvergenceWarning, InputError, MissingVariableError, ParameterError, TooFewEventsError
 from chemores_dask.results_spec import check_result
 from tests.cohort.survival.cox_cases import (

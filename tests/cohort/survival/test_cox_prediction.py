@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from chemores_dask.cohort.survival.cox_design import ModelOptions
 from chemores_dask.cohort.survival.cox_models import cox_model
+from chemores_dask.cohort.survival.cox_options import ModelOptions
 from chemores_dask.cohort.survival.cox_prediction import RESULT, cox_prediction
 from chemores_dask.cohort.survival.kaplan_meier import kaplan_meier
 from chemores_dask.errors import ConvergenceWarning, InputError, MissingVariableError, ParameterError

@@ -10,9 +10,8 @@ from lifelines import CoxPHFitter
 from scipy.special import chdtrc
 
 from chemores_dask.cohort.survival import cox_scan as cox_scans
-from chemores_dask.cohort.survival.cox_design import ModelOptions
 from chemores_dask.cohort.survival.cox_models import cox_model
-from chemores_dask.cohort.survival.cox_options import ScanOptions
+from chemores_dask.cohort.survival.cox_options import ModelOptions, ScanOptions
 from chemores_dask.cohort.survival.cox_scan import RESULT, cox_scan
 from chemores_dask.errors import InputError, MissingVariableError, TooFewEventsError
 from chemores_dask.kernels.cox import STATUS_FLAGS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chemores_dask.cohort.survival.cox_design import ModelOptions
 from chemores_dask.cohort.survival.cox_models import cox_model
+from chemores_dask.cohort.survival.cox_options import ModelOptions
 from chemores_dask.cohort.survival.model_residuals import RESULT, cox_residuals
 from chemores_dask.errors import ConvergenceWarning, InputError
 from chemores_dask.results_spec import check_result

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from chemores_dask.cohort.survival.cox_design import ModelOptions
+from chemores_dask.cohort.survival.cox_options import ModelOptions
 from chemores_dask.cohort.survival.proportional_hazards import RESULT, proportional_hazards
 from chemores_dask.errors import ConvergenceWarning, InputError
 from chemores_dask.results_spec import check_result
