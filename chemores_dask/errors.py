@@ -42,6 +42,7 @@
       AliasedBatchWarning                correcting batches takes the contrast of interest away
       DisconnectedGraphWarning           a graph of cells has parts that no edge joins
       TiedRanksWarning                   many genes of a ranking share their value
+      EmptySignatureWarning              every gene of a signature weighs 0
 
 A message has three parts: what must hold, what was found, how to mend it.
 """

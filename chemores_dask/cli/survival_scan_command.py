@@ -99,7 +99,7 @@ def say_genes(table: pd.DataFrame) -> None:
     said = ", ".join(f"{number:,} {status.replace('_', ' ')}" for status, number in counts.most_common())
     below = int(np.sum(table["q"] < 0.05))
     say(f"{len(table):,} genes: {said}; {below:,} with q below 0.05")
-    for row in table.nsmallest(SHOWN, "p").itertuples():
+    for row in table.dropna(subset=["p"]).nsmallest(SHOWN, "p").itertuples():
         say(f"  {row.gene}: hazard ratio {row.hazard_ratio:.3g} ({row.lower_95:.3g} to {row.upper_95:.3g}), Wald {p_sentence(row.p)}, "
             f"q {p_text(row.q)}, n = {row.n:,}, {row.events:,} events")  # fmt: skip
 
@@ -113,7 +113,8 @@ def _description(run: SurvivalRun) -> str:
 
 
 def _sections(run: SurvivalRun, scan: xr.Dataset) -> tuple[Section, ...]:
-    statuses = Counter(flag_words(scan["cox_status"]))
+    words = flag_words(scan["cox_status"])
+    statuses = Counter(words)
     left_out = ", ".join(
         f"{number:,} {status.replace('_', ' ')}" for status, number in statuses.items() if status != "ok"
     )
@@ -122,7 +123,13 @@ def _sections(run: SurvivalRun, scan: xr.Dataset) -> tuple[Section, ...]:
         "expression table. The false discovery rate is held over all genes that vary."
     )
     if left_out:
-        text += f" Apart from these stand {left_out} genes; the likelihood ratio and score tests hold for separated genes, too."
+        text += f" Apart from these stand, by status: {left_out}."
+    tests = scan["cox_likelihood_ratio_p_value"].values
+    apart = [place for place in np.argsort(tests) if words[place] == "separated"]
+    if apart:
+        named = [f"{scan['gene'].values[place]} ({p_sentence(tests[place])})" for place in apart[:SHOWN]]
+        more = f" and {len(apart) - SHOWN:,} more" if len(apart) > SHOWN else ""
+        text += f" Separated genes have no Wald P; by the likelihood ratio test: {', '.join(named)}{more}."
     shown = [
         "cox_patients", "cox_events", "cox_hazard_ratio", "cox_hazard_ratio_lower", "cox_hazard_ratio_upper", "cox_p_value",
         "cox_q_value", "cox_likelihood_ratio_p_value", "cox_score_p_value", "cox_status",

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from chemores_dask.cli.survival_run import SurvivalRun, cohort_section, inputs_of, say_who, start_run
-from chemores_dask.cli.terminal import say
+from chemores_dask.cli.terminal import complain, say
 from chemores_dask.cohort.risk_signature.risk_prediction import predict_risk
 from chemores_dask.cohort.risk_signature.signature_fit import SignatureOptions, fit_risk_signature
 from chemores_dask.cohort.risk_signature.validate_risk import ValidationOptions, validate_risk
@@ -26,6 +26,7 @@ from chemores_dask.workflow.record import Section
 
 SIGNATURE, GENES, RISK, VALIDATION = "signature.json", "signature_genes.csv", "risk.csv", "validation.csv"
 GENE_COLUMNS = ("weight", "coefficient", "center", "scale")
+FAR = 4.0
 QUARTERS = (0.25, 0.5, 0.75)
 SECOND = "validation_cohort"
 RISK_GROUP = "risk_group"
@@ -154,8 +155,15 @@ def _read_second(
     clinical, expression = validation
     assert clinical is not None
     needed = {name: value for name, value in columns.items() if name not in {"covariates", "group"}}
+    inputs = inputs_of(clinical, expression, of="validation ")
+    if set(inputs.values()) <= set(run.inputs.values()):
+        message = (
+            "A cohort for validation must be another one than that of the signature. Got the same files; name tables of other patients "
+            "(nested cross-validation already tells how the signature does in its own)."
+        )
+        raise InputError(message)
     read = read_follow_up(clinical, expression=expression, columns=FollowUpColumns(**needed))
-    run.inputs |= inputs_of(clinical, expression, of="validation ")
+    run.inputs |= inputs
     run.keep_flow(read, name=SECOND)
     say("Validation:")
     say_who(read)
@@ -185,6 +193,7 @@ def _judge(
             options=ValidationOptions(standardize=judged.standardize), seed=seed,
         ),
     )  # fmt: skip
+    _check_scale(predicted, judged.standardize)
     tables[RISK] = pd.DataFrame({"patient": predicted["patient"].values, "score": predicted["risk_score"].values,
                                  "z": predicted["risk_zscore"].values, "high": predicted["risk_high"].values})  # fmt: skip
     tables[VALIDATION] = validation_table(validated)
@@ -199,6 +208,17 @@ def _judge(
         f"deviation {number_text(ratio)}, Wald {p_sentence(p_value)}"
     )
     return (*sections, _validation_section(validated, judged), *_curves_section(run, predicted, judged))
+
+
+def _check_scale(predicted: xr.Dataset, standardize: str) -> None:
+    """Tell that expression is on another scale than in training."""
+    middle = float(np.nanmedian(predicted["risk_zscore"].values)) if predicted["risk_scored_patients"] else 0.0
+    if standardize == "training" and abs(middle) > FAR:
+        complain(
+            f"Warning: half of these patients lie {abs(middle):.3g} or more standard deviations from the patients of the training cohort, "
+            "so their expression is likely on another scale (counts for logarithms, another platform), and the predicted survival is "
+            "worth nothing: bring it to the scale of training, or standardize within the cohort (--standardize cohort)."
+        )
 
 
 def _quarters(patients: xr.Dataset, meant: FollowUpColumns) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from chemores_dask.ingest.gene_dictionary import unique_names, without_version
 from chemores_dask.ingest.parquet_tables import is_parquet, read_parquet
 from chemores_dask.ingest.patient_identifiers import IdentifierMatches, candidate_patients, match_identifiers
 from chemores_dask.ingest.source import looks_like_ensembl, reading
-from chemores_dask.ingest.table_text import detect_delimiter, first_lines, open_bytes
+from chemores_dask.ingest.table_text import detect_delimiter, first_lines, names_of_columns, open_bytes, whole_lines
 
 SYMBOL_NAMES = (
     "gene_symbol",
@@ -128,11 +129,14 @@ def _matches(names: Sequence[str], patients: Sequence[str], suffix: str | None, 
 def _read_frame(path: Path) -> pd.DataFrame:
     if is_parquet(path):
         return read_parquet(path)
-    lines = first_lines(path, 3)
+    lines = first_lines(path, 4)
     skipped = 2 if lines and lines[0].startswith("#1.") else 0
     delimiter = detect_delimiter(path, lines[skipped:])
-    with open_bytes(path) as file:
-        return pd.read_csv(file, sep=delimiter, skiprows=skipped, index_col=False, low_memory=False)
+    names = names_of_columns(lines[skipped : skipped + 2], delimiter)
+    with open_bytes(path) as file, whole_lines(path):
+        return pd.read_csv(
+            file, sep=delimiter, skiprows=skipped, index_col=False, low_memory=False, names=names, header=0
+        )
 
 
 def _genes_in_rows(table: pd.DataFrame, matches: IdentifierMatches, patients: Sequence[str], path: Path) -> BulkTable:
@@ -193,10 +197,11 @@ def _finished(
     wrong = (numbers.isna() & values.notna()) | np.isinf(numbers)
     if wrong.to_numpy().any():
         row, column = np.argwhere(wrong.to_numpy())[0]
+        found = str(values.iloc[row, column])
+        comma = " Decimals have a point, not a comma." if re.fullmatch(r"\s*[-+]?\d+,\d+\s*", found) else ""
         message = (
-            f"Expression in {path} must be numbers. Found {values.iloc[row, column]!r} for patient "
-            f"{values.index[row]}, gene "
-            f"{values.columns[column]}; correct the table, or remove columns that are not genes."
+            f"Expression in {path} must be finite numbers. Found {found!r} for patient {values.index[row]}, gene "
+            f"{values.columns[column]}; correct the table, or remove columns that are not genes.{comma}"
         )
         raise InputError(message)
     gene_id = np.full(values.shape[1], "", dtype=object) if stripped is None else stripped.to_numpy(dtype=object)

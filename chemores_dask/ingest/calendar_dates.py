@@ -132,8 +132,8 @@ def calendar_dates(values: pd.Series, *, name: str, date_format: str | None = No
     if wrong.any():
         wanted = date_format or f"{', '.join(CLEAR_FORMATS)}, or a format that is named"
         message = (
-            f"Dates in the column {name!r} must be written as {wanted}. Not such a date in the rows "
-            f"{listed(wrong.index[wrong])}; correct these rows, or name the format."
+            f"Dates in the column {name!r} must be written as {wanted}. Not such a date in the rows: "
+            f"{listed(wrong.index[wrong])}; correct these rows, or name the format (--date-format)."
         )
         raise InputError(message)
     return read
@@ -148,8 +148,8 @@ def _only_reading(texts: pd.Series, name: str) -> pd.Series:
         return pd.Series(np.datetime64("NaT", "s"), index=texts.index)
     if any(not reading.equals(readings[0]) for reading in readings):
         message = (
-            f"Dates in the column {name!r} must be readable in one way only. They could be day first or month first in the "
-            f"rows {listed(texts.index[texts.notna()])}; name the format, 'DD/MM/YYYY' or 'MM/DD/YYYY' as they are written."
+            f"Dates in the column {name!r} must be readable in one way only. They could be day first or month first in the rows: "
+            f"{listed(texts.index[texts.notna()])}; name the format (--date-format), 'DD/MM/YYYY' or 'MM/DD/YYYY' as they are written."
         )
         raise InputError(message)
     return readings[0]

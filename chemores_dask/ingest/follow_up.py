@@ -175,6 +175,8 @@ def read_follow_up(clinical: Path, *, columns: FollowUpColumns, expression: Path
     where = clinical.name
     table = read_clinical_texts(clinical, patient=columns.sample)
     columns = replace(columns, covariates=_apart(columns.covariates, table), strata=_apart(columns.strata, table))
+    _check_roles(columns, where)
+    table.index = pd.Index([f"line {row}" for row in range(FIRST_LINE, FIRST_LINE + len(table))], dtype=object)
     table, columns = _without_dates(table, columns, where)
     check_privacy(table, allow=columns.allow)
     by_gene = expression is not None and columns.group is not None and columns.group not in table.columns
@@ -232,6 +234,21 @@ def _apart(names: Sequence[str], table: pd.DataFrame) -> tuple[str, ...]:
     """Take ``age,stage`` apart, unless that is the name of a column."""
     apart = [[name] if name in table.columns else [part.strip() for part in name.split(",")] for name in names]
     return tuple(dict.fromkeys(part for parts in apart for part in parts if part))
+
+
+def _check_roles(columns: FollowUpColumns, where: str) -> None:
+    """Refuse an outcome that explains itself."""
+    outcome = [name for name in (columns.time, columns.event, columns.start) if name is not None]
+    if len(set(outcome)) < len(outcome):
+        message = f"Times, events and starts must be columns of their own in {where}. Found: {listed(outcome)}; name each column once."
+        raise InputError(message)
+    twice = [name for name in (*columns.covariates, *columns.strata, columns.group) if name in outcome]
+    if twice:
+        message = (
+            f"Covariates, strata and groups must be other columns of {where} than the follow-up. Found: {listed(twice)}; leave them out "
+            "(a gene of that name must be renamed)."
+        )
+        raise InputError(message)
 
 
 def _without_dates(table: pd.DataFrame, columns: FollowUpColumns, where: str) -> tuple[pd.DataFrame, FollowUpColumns]:
@@ -347,9 +364,11 @@ def _check_starts(values: dict[str, np.ndarray], index: pd.Index, columns: Follo
 def _refuse(wrong: np.ndarray, demand: str, values: pd.Series, name: str, where: str) -> None:
     if wrong.any():
         found = [f"{value!r} for {row}" for row, value in values[wrong].items()]
+        commas = values[wrong].astype(str).str.fullmatch(r"[-+]?\d+,\d+").any()
+        comma = " Decimals have a point, not a comma." if commas else ""
         message = (
             f"Entries of the column {name!r} of {where} {demand}. Not so in {len(found)} of {len(values)} rows: {listed(found)}; "
-            "correct these rows, or leave them empty: then they are left out and counted."
+            f"correct these rows, or leave them empty: then they are left out and counted.{comma}"
         )
         raise InputError(message)
 

@@ -71,6 +71,10 @@ WHOLE = {
 }
 """Patterns that at least half of the entries may not be, each of them another."""
 
+FULL_NAME = r"[^\W\d_a-z][^\W\d_A-Z]+( [^\W\d_a-z]\.?)? [^\W\d_a-z][\w'’-]*[^\W\d_A-Z]"
+FEWEST_NAMES = 5
+"""At least half of the entries may not look like this where no entry occurs twice and there are at least so many; diagnoses recur."""
+
 PERIOD_WORDS = ("days", "day", "tage", "year", "years", "yr", "jahr", "weight", "order", "to")
 """Words that make a column with a birth in its name a period, a year or a weight."""
 
@@ -110,7 +114,9 @@ def check_privacy(table: pd.DataFrame, *, allow: Sequence[str] = ()) -> None:
     if not found:
         return
     columns = "; ".join(f"{name!r} looks like {kind}" for name, kind in found.items())
-    dates = " Calendar dates can become days from an origin." if "dates" in found.values() else ""
+    dates = (
+        " Calendar dates of follow-up can become days from an origin (--origin)." if "dates" in found.values() else ""
+    )
     message = (
         f"A clinical table must not tell who the patients are. {columns}. Remove the columns.{dates} What is no "
         f"identifier is allowed by name: allow={list(found)!r}, on the command line "
@@ -159,6 +165,9 @@ def _kind_by_entries(values: pd.Series) -> str | None:
         matched = np.any([texts.str.fullmatch(pattern).to_numpy(dtype=bool) for pattern in patterns], axis=0)
         if not repeated and 2 * int(matched.sum()) >= len(texts):
             return kind
+    alone = int(_present(values).sum()) == len(texts) >= FEWEST_NAMES
+    if alone and 2 * int(texts.str.fullmatch(FULL_NAME).sum()) >= len(texts):
+        return "names"
     return None
 
 

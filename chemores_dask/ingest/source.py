@@ -9,6 +9,7 @@ a cell, for one file at a time).
 from __future__ import annotations
 
 import errno
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -174,7 +175,15 @@ def reading(path: Path) -> Iterator[None]:
     except PermissionError as problem:
         message = f"{path} must be readable. Found: {problem.strerror}; change its permissions."
         raise FormatError(message) from problem
-    except (OSError, EOFError, KeyError, zlib.error, UnicodeDecodeError, pd.errors.ParserError) as problem:
+    except UnicodeDecodeError as problem:
+        message = (
+            f"{path} must be text in UTF-8. Found other bytes at position {problem.start:,}; save it as UTF-8 (a spreadsheet program: "
+            "CSV UTF-8), or, if it is cut short or damaged, fetch it again."
+        )
+        raise FormatError(message) from problem
+    except pd.errors.ParserError as problem:
+        raise FormatError(_uneven(path, str(problem))) from problem
+    except (OSError, EOFError, KeyError, zlib.error) as problem:
         if isinstance(problem, OSError) and problem.errno in NO_SPACE:
             raise
         message = (
@@ -182,6 +191,21 @@ def reading(path: Path) -> Iterator[None]:
             "file is cut short or damaged, fetch it again."
         )
         raise FormatError(message) from problem
+
+
+def _uneven(path: Path, said: str) -> str:
+    counts = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", said)
+    if counts is None:
+        found = said.rsplit("error: ", maxsplit=1)[-1].strip()
+        return (
+            f"{path} must be a whole, readable table. Found: {found}; a quote may be left open, or the file is cut short or damaged: "
+            "mend it, or fetch it again."
+        )
+    expected, line, found = counts.groups()
+    return (
+        f"Every line of {path} must have as many fields as the first, {expected}. Found {found} in line {line}; put fields that hold the "
+        "separator into quotes, or remove what is too much. Or the file is cut short or damaged: fetch it again."
+    )
 
 
 def gene_table(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -100,12 +103,59 @@ def read_texts(path: Path) -> pd.DataFrame:
     """
     if is_parquet(path):
         return parquet_texts(path)
-    lines = first_lines(path, 1)
+    lines = first_lines(path, 2)
     delimiter = detect_delimiter(path, lines)
     _check_unique(split_line(lines[0], delimiter), path)
     with open_bytes(path) as file:
         text = file.read().decode("utf-8-sig")
-    return pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False, index_col=False)
+    names = names_of_columns(lines, delimiter)
+    with whole_lines(path):
+        return pd.read_csv(
+            io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False, index_col=False, names=names, header=0
+        )
+
+
+def names_of_columns(lines: list[str], delimiter: str) -> list[str] | None:
+    """Name the columns of a table whose first line lacks the name of the first, as R's ``write.table`` leaves it.
+
+    Parameters
+    ----------
+    lines
+        The first two lines.
+    delimiter
+        What separates the columns.
+
+    Returns
+    -------
+    Names, the first as pandas calls a column without one; None where the first line names all columns.
+    """
+    if len(lines) < 2:
+        return None
+    header, first = (split_line(line, delimiter) for line in lines[:2])
+    if len(first) != len(header) + 1 or not first[-1].strip():
+        return None
+    return ["Unnamed: 0", *header]
+
+
+@contextmanager
+def whole_lines(path: Path) -> Iterator[None]:
+    """Refuse lines with more fields than the first, where pandas would leave the last ones out with a warning.
+
+    Raises
+    ------
+    FormatError
+        If there are such lines.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            yield
+    except pd.errors.ParserWarning as problem:
+        message = (
+            f"Every line of {path} must have as many fields as the first. Found more in others; put fields that hold the separator into "
+            "quotes, or name all columns."
+        )
+        raise FormatError(message) from problem
 
 
 def _check_unique(header: list[str], path: Path) -> None:

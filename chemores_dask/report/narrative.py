@@ -86,8 +86,12 @@ ANALYSES = {
     "concordance": "measured how well risk scores order patients by survival",
     "fit_risk_signature": "chose genes that foretell survival, weighed them, and froze what a new cohort needs",
     "freeze_gene_set": "standardized the genes of a set, and froze their score and its cut-off",
+    "stability_selection": "chose genes again and again in halves of the patients, and counted how often each was chosen",
     "predict_risk": "scored patients by a frozen signature",
     "validate_risk": "held a frozen risk against the survival of patients that it had never seen",
+    "random_signatures": "held a signature against random ones of as many genes, expressed as highly",
+    "leave_one_gene_out": "asked what each gene brings to a frozen signature",
+    "meta_analysis": "pooled the hazard ratios of several cohorts",
     "cox_scan": "fitted a Cox model of survival for each gene in turn",
 }
 

@@ -6,7 +6,7 @@ import xarray as xr
 
 from chemores_dask.cohort.risk_signature.risk_prediction import predict_risk
 from chemores_dask.cohort.risk_signature.signature_fit import SignatureOptions, fit_risk_signature
-from chemores_dask.cohort.risk_signature.stability import StabilityOptions, stability_selection
+from chemores_dask.cohort.risk_signature.stability_selection import StabilityOptions, stability_selection
 
 
 def tiny_risk_signature(patients: xr.Dataset) -> xr.Dataset:

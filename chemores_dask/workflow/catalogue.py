@@ -38,7 +38,7 @@ from chemores_dask.cohort.risk_signature.leave_one_gene import leave_one_gene_ou
 from chemores_dask.cohort.risk_signature.random_signatures import random_signatures
 from chemores_dask.cohort.risk_signature.risk_prediction import predict_risk
 from chemores_dask.cohort.risk_signature.signature_fit import fit_risk_signature
-from chemores_dask.cohort.risk_signature.stability import stability_selection
+from chemores_dask.cohort.risk_signature.stability_selection import stability_selection
 from chemores_dask.cohort.risk_signature.validate_risk import validate_risk
 from chemores_dask.cohort.survival.apply_cutoff import apply_cutoff
 from chemores_dask.cohort.survival.cox_models import cox_model

@@ -192,3 +192,15 @@ def test_scan__shifts_and_missing_values_are_rs_answer(chemores, small, tmp_path
     back = pd.read_csv(tmp_path / "c" / "cox_scan.csv").set_index("gene")
     assert shifted.loc["G0", "coefficient"] == pytest.approx(back.loc["G0", "coefficient"], rel=1e-6)
     assert plain["status"].eq("ok").all()
+
+
+def test_scan__names_separated_genes_and_no_gene_without_p(chemores, tmp_path, capsys):
+    time = np.arange(1, 31)
+    clinical = pd.DataFrame({"patient": [f"P{row}" for row in time], "time": time, "event": 1})
+    clinical.to_csv(tmp_path / "clinical.csv", index=False)
+    genes = {"APART": -1.0 * time, "FLAT": np.ones(30), "OK": np.cos(time)}
+    pd.DataFrame(genes, index=clinical["patient"]).T.to_csv(tmp_path / "expression.csv", index_label="gene")
+    files = ["--clinical", tmp_path / "clinical.csv", "--expression", tmp_path / "expression.csv"]
+    assert chemores("survival", "scan", *files, "--time", "time", "--event", "event", "--out", tmp_path / "out") == 0
+    assert "FLAT: hazard ratio" not in capsys.readouterr().out
+    assert "by the likelihood ratio test: APART (P " in (tmp_path / "out" / "report.html").read_text()

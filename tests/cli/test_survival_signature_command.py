@@ -109,3 +109,19 @@ def test_signature__refuses_what_does_not_go_together(chemores, made, cohorts, t
     )
     assert "It was made in years, these times are in months" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_signature__refuses_its_own_patients_as_independent_ones(chemores, cohorts, tmp_path, capsys):
+    own = ["--validate-expression", cohorts / "expression_a.csv", "--validate-clinical", cohorts / "clinical_a.csv"]
+    assert call(chemores, cohorts, tmp_path / "out", "a", *own) == 1
+    assert "Got the same files; name tables of other patients" in capsys.readouterr().err
+
+
+def test_signature__tells_expression_on_another_scale(chemores, made, cohorts, tmp_path, capsys, without_report):
+    table = pd.read_csv(cohorts / "expression_b.csv", index_col=0)
+    (2**table).to_csv(tmp_path / "expression_b.csv", index_label="gene")
+    (tmp_path / "clinical_b.csv").write_bytes((cohorts / "clinical_b.csv").read_bytes())
+    assert call(chemores, tmp_path, tmp_path / "out", "b", "--signature", made / "signature.json") == 0
+    said = capsys.readouterr().err
+    assert "likely on another scale" in said
+    assert "encountered in" not in said

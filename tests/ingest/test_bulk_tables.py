@@ -81,3 +81,20 @@ def test_read_bulk_table__finds_patients_whose_names_are_numbers(tmp_path: Path)
     found = read_bulk_table(tmp_path / "columns.csv", patients=["1", "2"])
     assert found.orientation == "genes x patients"
     assert found.expression.to_numpy().tolist() == [[0.5, 0.25], [1.0, 2.0]]
+
+
+def test_read_bulk_table__reads_what_write_table_of_r_leaves(tmp_path: Path) -> None:
+    path = tmp_path / "r.tsv"
+    path.write_text('"P1"\t"P2"\n"G1"\t1.5\t2\n"G2"\t3\t4\n')
+    table = read_bulk_table(path, patients=["P1", "P2"])
+    assert table.expression.loc["P2"].to_dict() == {"G1": 2.0, "G2": 4.0}
+
+
+def test_read_bulk_table__tells_decimal_commas_and_infinite_values(tmp_path: Path) -> None:
+    path = tmp_path / "comma.csv"
+    path.write_text("gene;P1;P2\nG1;1,5;2\n")
+    with pytest.raises(InputError, match=r"Found '1,5' for patient P1, gene G1; .* a point, not a comma"):
+        read_bulk_table(path, patients=["P1", "P2"])
+    path.write_text("gene,P1,P2\nG1,inf,2\n")
+    with pytest.raises(InputError, match=r"must be finite numbers\. Found 'inf' for patient P1"):
+        read_bulk_table(path, patients=["P1", "P2"])

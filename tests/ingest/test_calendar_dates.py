@@ -41,7 +41,9 @@ def test_calendar_dates__takes_the_order_that_the_whole_column_allows() -> None:
 
 
 def test_calendar_dates__refuses_two_readings_until_the_format_is_named() -> None:
-    with pytest.raises(InputError, match=r"rows 1, 2; name the format, 'DD/MM/YYYY' or 'MM/DD/YYYY'") as caught:
+    with pytest.raises(
+        InputError, match=r"rows: 1, 2; name the format \(--date-format\), 'DD/MM/YYYY' or 'MM/DD/YYYY'"
+    ) as caught:
         read("2010-01-01", "03/04/2010", "05/06/2011")
     assert "2010" not in str(caught.value)
 
@@ -59,7 +61,7 @@ def test_calendar_dates__refuses_two_readings_until_the_format_is_named() -> Non
     ],
 )
 def test_calendar_dates__refuses_what_is_no_date_without_showing_it(texts: tuple[str, ...]) -> None:
-    with pytest.raises(InputError, match=r"'seen'.*rows 0") as caught:
+    with pytest.raises(InputError, match=r"'seen'.*rows: 0") as caught:
         read(*texts)
     assert texts[0] not in str(caught.value)
 

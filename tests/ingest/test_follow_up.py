@@ -193,3 +193,24 @@ def test_read_follow_up__splits_patients_at_the_median_of_a_gene(clinical, tmp_p
     assert read.flow[-1].remaining == 2
     with pytest.raises(MissingVariableError, match="Did you mean 'arm'"):
         read_follow_up(clinical, columns=columns(group="armm"))
+
+
+@pytest.mark.parametrize("role", ["covariates", "strata"])
+@pytest.mark.parametrize("name", ["time", "event"])
+def test_read_follow_up__refuses_an_outcome_that_explains_itself(tmp_path, role, name):
+    path = tmp_path / "clinical.csv"
+    path.write_text("patient,time,event\nP1,5,1\nP2,7,0\n")
+    with pytest.raises(InputError, match=f"other columns of clinical.csv than the follow-up. Found: {name};"):
+        read_follow_up(path, columns=FollowUpColumns(time="time", event="event", **{role: (name,)}))
+    with pytest.raises(InputError, match="columns of their own"):
+        read_follow_up(path, columns=FollowUpColumns(time="time", event="time"))
+
+
+def test_read_follow_up__tells_decimal_commas_and_lines_of_dates(tmp_path):
+    path = tmp_path / "clinical.csv"
+    path.write_text("patient;time;event\nP1;5,5;1\nP2;7;0\n")
+    with pytest.raises(InputError, match=r"'5,5' for P1; .*Decimals have a point, not a comma"):
+        read_follow_up(path, columns=FollowUpColumns(time="time", event="event"))
+    path.write_text("patient;time;event\nP1;01/02/2020;1\nP2;02/03/2020;0\n")
+    with pytest.raises(InputError, match=r"rows: line 2, line 3; name the format \(--date-format\)"):
+        read_follow_up(path, columns=FollowUpColumns(time="time", event="event", origin="2019-01-01"))

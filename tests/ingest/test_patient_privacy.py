@@ -152,3 +152,10 @@ def test_check_privacy__takes_published_tables(reference_folder: Path) -> None:
     assert dates["jasa.csv"] == {
         "birth.dt": "dates of birth", "accept.dt": "dates", "tx.date": "dates", "fu.date": "dates",
     }  # fmt: skip
+
+
+def test_identifying_columns__knows_full_names_where_none_recurs() -> None:
+    names = ["Anna Nowak", "Jan Kowalski", "Zofia Wójcik", "Łukasz J. Lis", "Ewa Zając"]
+    assert identifying_columns(pd.DataFrame({"patient": names})) == {"patient": "names"}
+    diagnoses = ["Ewing Sarcoma", "Ewing Sarcoma", "Clear Cell", "Wilms Tumor", "Germ Cell"]
+    assert identifying_columns(pd.DataFrame({"diagnosis": diagnoses})) == {}

@@ -6,6 +6,7 @@ import errno
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 
@@ -94,3 +95,17 @@ def test_reading__tells_missing_permission(tmp_path: Path) -> None:
 def test_reading__does_not_blame_the_file_for_a_full_disk(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space"), reading(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_reading__tells_bytes_that_are_no_utf8(tmp_path: Path) -> None:
+    with (
+        pytest.raises(FormatError, match=r"must be text in UTF-8\. Found other bytes at position 0"),
+        reading(tmp_path),
+    ):
+        "a".encode("utf-16").decode("utf-8")
+
+
+def test_reading__names_the_line_with_too_many_fields(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n1,2,3\n")
+    with pytest.raises(FormatError, match=r"as the first, 2\. Found 3 in line 3"), reading(tmp_path / "x.csv"):
+        pd.read_csv(tmp_path / "x.csv", index_col=False)

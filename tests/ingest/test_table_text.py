@@ -63,3 +63,19 @@ def test_read_texts__refuses_two_columns_of_one_name(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("age, age ,,\n1,2,3,4\n")
     with pytest.raises(InputError, match=r"must be unique. More than once: age; rename"):
         read_texts(tmp_path / "a.csv")
+
+
+def test_read_texts__reads_a_header_without_the_name_of_the_first_column(tmp_path: Path) -> None:
+    """As R's write.table leaves it; with a delimiter at the end of every line nothing is added."""
+    (tmp_path / "r.tsv").write_text("time\tevent\nP1\t5\t1\nP2\t6\t0\n")
+    table = read_texts(tmp_path / "r.tsv")
+    assert list(table.columns) == ["Unnamed: 0", "time", "event"]
+    assert table["time"].tolist() == ["5", "6"]
+    (tmp_path / "end.csv").write_text("patient,time\nP1,5,\nP2,6,\n")
+    assert list(read_texts(tmp_path / "end.csv").columns) == ["patient", "time"]
+
+
+def test_read_texts__never_leaves_fields_out(tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text("patient,time\nP1,5,7,8\nP2,6,7,8\n")
+    with pytest.raises(FormatError, match="as many fields as the first"):
+        read_texts(tmp_path / "more.csv")

@@ -23,7 +23,8 @@ from tests.report.example_run import example_record
 
 
 def test_narrative__knows_every_analysis():
-    assert set(ANALYSES) == set(CATALOGUE)
+    # Survival commands read tables as a step of their own; no pipeline has it.
+    assert set(ANALYSES) == {*CATALOGUE, "read_tables"}
 
 
 def test_descriptive_sentences__say_where_cells_are_n():

@@ -14,6 +14,9 @@ from chemores_dask.errors import InputError
 BASELINE = "risk_signature_baseline_hazard"
 NOTHING_MEASURED, LITTLE_MEASURED = 1, 2
 
+LARGEST_RISK = 600.0
+"""A hazard e^600 times the baseline kills at the first death; a larger one would only overflow."""
+
 
 @dataclass(frozen=True)
 class FrozenRisk:
@@ -61,7 +64,8 @@ class FrozenRisk:
         steps = np.append(0.0, self.baseline_hazard)
         until = steps[np.searchsorted(self.baseline_times, times, side="right")]
         since = steps[np.searchsorted(self.baseline_times, landmark, side="right")] if landmark > 0 else 0.0
-        return np.asarray(np.exp(-np.exp(self.risk[rows])[:, None] * (until - since)[None, :]))
+        relative = np.exp(np.minimum(self.risk[rows], LARGEST_RISK))
+        return np.asarray(np.exp(-relative[:, None] * (until - since)[None, :]))
 
 
 def predict_frozen(

@@ -35,6 +35,7 @@ GENES_PER_BLOCK = 512
 _GENE = ("gene",)
 _LOG_HAZARD = "log hazard ratio per unit of expression"
 _PENALIZED = "penalized likelihood ratio"
+_FAMILY = "Benjamini-Hochberg over the genes that vary; one without a Wald P counts as a test with P 1"
 RESULT = declare(
     Variable("cox_coefficient", _GENE, "f", unit=_LOG_HAZARD, doc="with an interaction, where the treatment is 0"),
     Variable("cox_standard_error", _GENE, "f", unit=_LOG_HAZARD, doc="model-based"),
@@ -44,12 +45,7 @@ RESULT = declare(
     Variable("cox_hazard_ratio_upper", _GENE, "f", doc="upper 95 % limit"),
     Variable("cox_z", _GENE, "f", doc="coefficient over its standard error (the robust one where there is one)"),
     Variable("cox_p_value", _GENE, "f", doc="two-sided Wald"),
-    Variable(
-        "cox_q_value",
-        _GENE,
-        "f",
-        doc="Benjamini-Hochberg over the genes that vary; one without a Wald P counts as a test with P 1",
-    ),
+    Variable("cox_q_value", _GENE, "f", doc=_FAMILY),
     Variable("cox_log_likelihood", _GENE, "f", unit="log partial likelihood"),
     Variable(
         "cox_likelihood_ratio_p_value",
@@ -74,7 +70,7 @@ RESULT = declare(
     Variable("cox_interaction_standard_error", _GENE, "f", unit=_LOG_HAZARD, doc="model-based", optional=True),
     Variable("cox_interaction_robust_standard_error", _GENE, "f", unit=_LOG_HAZARD, doc="by cluster", optional=True),
     Variable("cox_interaction_p_value", _GENE, "f", doc="two-sided Wald", optional=True),
-    Variable("cox_interaction_q_value", _GENE, "f", doc="Benjamini-Hochberg over genes with status ok", optional=True),
+    Variable("cox_interaction_q_value", _GENE, "f", doc=_FAMILY, optional=True),
     Variable("cox_interaction_likelihood_ratio_p_value", _GENE, "f", doc="against the gene alone", optional=True),
     Variable(
         "cox_interaction_firth_coefficient", _GENE, "f", unit=_LOG_HAZARD, doc="of separated genes", optional=True
@@ -350,7 +346,7 @@ def _interaction_values(found: Vector, *, robust: bool) -> dict[str, object]:
         "cox_interaction_coefficient": found["interaction_coefficient"],
         "cox_interaction_standard_error": found["interaction_error"],
         "cox_interaction_p_value": p_value,
-        "cox_interaction_q_value": benjamini_hochberg(p_value),
+        "cox_interaction_q_value": _q_values(p_value, found["status"]),
         "cox_interaction_likelihood_ratio_p_value": _ratio_p(found["log_likelihood"], found["main"], 1),
         "cox_interaction_firth_coefficient": found["interaction_firth_coefficient"],
         "cox_interaction_firth_standard_error": found["interaction_firth_error"],

@@ -8,7 +8,7 @@ import dask
 import numpy as np
 import pytest
 
-from chemores_dask.cohort.risk_signature.stability import (
+from chemores_dask.cohort.risk_signature.stability_selection import (
     StabilityOptions,
     divide,
     false_selection_bounds,

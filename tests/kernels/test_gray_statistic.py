@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chemores_dask.kernels.gray import gray_sums
+from chemores_dask.kernels.gray_statistic import gray_sums
 from chemores_dask.kernels.logrank import log_rank_test
 
 
