@@ -37,21 +37,20 @@ def score_rows(b: Vector, design: Matrix, risk: RiskOrder, efron: bool) -> Matri
     # Of the hazard (first column) and of the hazard times the mean covariates: sums over moments, and what tied deaths are spared.
     grown, spared = np.zeros((deaths.size + 1, 1 + p)), np.zeros((deaths.size, 1 + p))
     average = np.zeros((deaths.size, p))
-    # From the first moment to the last one: hazards grow as those at high risk leave, and a small first one must not drown in the rest.
-    for k in range(deaths.size - 1, -1, -1):
+    for k in range(deaths.size):
         terms = deaths[k] if efron else min(deaths[k], 1)
-        grown[k] = grown[k + 1]
+        grown[k + 1] = grown[k]
         for earlier in range(terms):
             share = earlier / terms
             sums = at_risk[k] - share * dying[k]
             hazard = weights[k] / terms / sums[0]
             sums /= sums[0]
-            grown[k] += hazard * sums
+            grown[k + 1] += hazard * sums
             spared[k] += share * hazard * sums
             average[k] += sums[1:] / terms
     rows = np.zeros((n, p))
     for i in range(n):
-        hazard = grown[risk.first[i]] - grown[risk.past[i]]
+        hazard = grown[risk.past[i]] - grown[risk.first[i]]
         dies = risk.event[i] and risk.weight[i] > 0
         if dies:
             hazard -= spared[risk.first[i]]
