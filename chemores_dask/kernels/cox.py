@@ -171,6 +171,41 @@ def risk_set_sums(values: Matrix, risk: RiskOrder) -> Matrix:
 
 
 @jit
+def sums_while_at_risk(steps: Matrix, risk: RiskOrder) -> Matrix:
+    """Sum rows of ``steps`` over the moments at which each patient is at risk.
+
+    Added up from the earliest moment of each stratum: where risks differ by many orders, what late moments add is many orders larger than
+    what early ones do, and a difference of sums that begin with the late ones would lose the early ones.
+
+    Parameters
+    ----------
+    steps
+        Moments by columns, such as what each adds to the hazard.
+    risk
+        From :func:`risk_order`.
+
+    Returns
+    -------
+    Patients (in the order of ``risk``) by columns.
+    """
+    moments, columns = steps.shape
+    since = np.zeros((moments + 1, columns))
+    for k in range(moments - 1, -1, -1):
+        fresh = k + 1 == moments or risk.opens[k + 1]
+        for c in range(columns):
+            since[k, c] = steps[k, c] + (0.0 if fresh else since[k + 1, c])
+    sums = np.zeros((risk.first.size, columns))
+    for i in range(risk.first.size):
+        first, past = risk.first[i], risk.past[i]
+        if first == past:
+            continue
+        entered = past < moments and not risk.opens[past]
+        for c in range(columns):
+            sums[i, c] = since[first, c] - (since[past, c] if entered else 0.0)
+    return sums
+
+
+@jit
 def death_sums(values: Matrix, risk: RiskOrder) -> tuple[Matrix, Vector, Vector]:
     """Sum rows of ``values`` over the patients who die at each moment.
 

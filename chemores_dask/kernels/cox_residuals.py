@@ -15,7 +15,7 @@ import numpy as np
 
 from chemores_dask.aliases import Matrix, Vector
 from chemores_dask.kernels.baseline_hazard import HazardSteps
-from chemores_dask.kernels.cox import RiskOrder
+from chemores_dask.kernels.cox import RiskOrder, sums_while_at_risk
 
 
 def martingale_residuals(b: Vector, design: Matrix, risk: RiskOrder, steps: HazardSteps) -> tuple[Vector, Matrix]:
@@ -36,11 +36,9 @@ def martingale_residuals(b: Vector, design: Matrix, risk: RiskOrder, steps: Haza
     -------
     Martingale residuals, and score residuals (patients by covariates), in that order.
     """
-    p = b.size
-    grown = np.concatenate([[0.0], np.cumsum(steps.hazard)])
-    grown_mean = np.concatenate([np.zeros((1, p)), np.cumsum(steps.hazard_mean, axis=0)])
-    hazard = grown[risk.past] - grown[risk.first]
-    integral = grown_mean[risk.past] - grown_mean[risk.first]
+    added = np.column_stack([steps.hazard, steps.hazard_mean])
+    lived = sums_while_at_risk(np.ascontiguousarray(added), risk)
+    hazard, integral = lived[:, 0], lived[:, 1:]
     died = np.flatnonzero(risk.event)
     moment = risk.first[died]
     hazard[died] -= steps.tied_hazard[moment]

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from chemores_dask.aliases import Matrix, Vector
-from chemores_dask.kernels.cox import RiskOrder, death_sums, risk_set_sums
+from chemores_dask.kernels.cox import RiskOrder, death_sums, risk_set_sums, sums_while_at_risk
 from chemores_dask.kernels.jit import jit
 
 
@@ -34,23 +34,23 @@ def score_rows(b: Vector, design: Matrix, risk: RiskOrder, efron: bool) -> Matri
             values[i, 1 + j] = scores[i] * design[i, j]
     at_risk = risk_set_sums(values, risk)
     dying, deaths, weights = death_sums(values, risk)
-    # Of the hazard (first column) and of the hazard times the mean covariates: sums over moments, and what tied deaths are spared.
-    grown, spared = np.zeros((deaths.size + 1, 1 + p)), np.zeros((deaths.size, 1 + p))
+    # Of the hazard (first column) and of the hazard times the mean covariates: what each moment adds, and what tied deaths are spared.
+    added, spared = np.zeros((deaths.size, 1 + p)), np.zeros((deaths.size, 1 + p))
     average = np.zeros((deaths.size, p))
     for k in range(deaths.size):
         terms = deaths[k] if efron else min(deaths[k], 1)
-        grown[k + 1] = grown[k]
         for earlier in range(terms):
             share = earlier / terms
             sums = at_risk[k] - share * dying[k]
             hazard = weights[k] / terms / sums[0]
             sums /= sums[0]
-            grown[k + 1] += hazard * sums
+            added[k] += hazard * sums
             spared[k] += share * hazard * sums
             average[k] += sums[1:] / terms
+    lived = sums_while_at_risk(added, risk)
     rows = np.zeros((n, p))
     for i in range(n):
-        hazard = grown[risk.past[i]] - grown[risk.first[i]]
+        hazard = lived[i]
         dies = risk.event[i] and risk.weight[i] > 0
         if dies:
             hazard -= spared[risk.first[i]]

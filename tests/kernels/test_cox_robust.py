@@ -66,3 +66,32 @@ def test_score_rows__are_zero_for_those_who_are_absent():
     rows = score_rows(np.array([0.4, -0.2]), design, absent, True)
     assert (rows[5] == 0).all()
     assert (rows[:5] != 0).any()
+
+
+def _plain_score_rows(b, design, risk):
+    """Breslow's score residuals from their definition, a sum over the moments at which the patient is at risk."""
+    scores = np.exp(design @ b)
+    rows = np.zeros_like(design)
+    for i in range(len(scores)):
+        for k in range(risk.first[i], risk.past[i]):
+            inside = (risk.first <= k) & (k < risk.past)
+            total = scores[inside].sum()
+            mean = scores[inside] @ design[inside] / total
+            deaths = (risk.event & (risk.first == k)).sum()
+            rows[i] -= scores[i] * deaths / total * (design[i] - mean)
+            if risk.event[i] and k == risk.first[i]:
+                rows[i] += design[i] - mean
+    return rows
+
+
+def test_score_rows__keep_small_hazards_beside_large_ones():
+    i = np.arange(24)
+    x = np.where(i % 4 == 0, 45.0 + i / 7, ((i * 13) % 17) / 4.0)
+    time = np.where(i % 4 == 0, 2.0 + i % 3, 6.0 + (i * 7) % 11)
+    order, risk = risk_order(time, (i * 5) % 7 < 5, np.full(24, -np.inf), (i % 5 < 2).astype(int))
+    design, b = np.ascontiguousarray(x[order, None]), np.array([1.0])
+    assert np.ptp(np.exp(design @ b)) > 1e18
+    expected = _plain_score_rows(b, design, risk)
+    early = x[order] > 40
+    assert (np.abs(expected[early]) > 1e-3).all()
+    np.testing.assert_allclose(score_rows(b, design, risk, False), expected, rtol=1e-9, atol=1e-12)

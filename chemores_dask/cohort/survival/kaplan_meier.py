@@ -64,8 +64,8 @@ class CurveOptions:
     restrict
         Time up to which the restricted mean is taken: by default the longest time that every group was followed for.
     weights
-        Variable with how often each patient counts, above 0, such as the inverse of a probability of selection. Errors are then those of
-        the infinitesimal jackknife, as ``survfit`` has them for weights that are not whole.
+        Variable with how often each patient counts, above 0. Whole weights are so many equal patients; with others, such as the inverse
+        of a probability of selection, errors are those of the infinitesimal jackknife, as in ``survfit``.
     """
 
     confidence: str = "log"
@@ -170,7 +170,7 @@ def _curve(outcome: Outcome, rows: Vector, times: Vector, *, options: CurveOptio
         weighted = {"km_weighted_at_risk": counts[0], "km_weighted_events": counts[1]}
     survival, log_variance = product_limit(*counts)
     mean, variance = restricted_mean(times, survival, *counts, restrict)
-    if options.weights is not None:
+    if (outcome.weight % 1 != 0).any():
         log_variance, variance = _jackknife(outcome, order, times, survival, restrict)
     beyond = times > outcome.duration[order[-1]]
     lower, upper = survival_limits(survival, log_variance, confidence=options.confidence, level=options.level)

@@ -86,6 +86,19 @@ def test_kaplan_meier__has_the_jackknife_error_of_a_weighted_mean():
     assert mean_with(5 * weight)[1] == pytest.approx(mean_with(weight)[1], rel=1e-12)
 
 
+def test_kaplan_meier__takes_whole_weights_for_so_many_patients():
+    columns = {"months": [2.0, 3.0, 3.0, 5.0, 8.0, 9.0], "died": [True, True, False, True, False, True]}
+    often = [2, 1, 3, 2, 1, 2]
+    weighted = kaplan_meier(
+        _patients(**columns, weight=often), duration="months", event="died", options=CurveOptions(weights="weight")
+    )
+    repeated = {name: np.repeat(values, often) for name, values in columns.items()}
+    plain = kaplan_meier(_patients(**repeated), duration="months", event="died")
+    for name in ("survival", "standard_error", "lower", "upper", "median_lower", "restricted_mean_standard_error"):
+        np.testing.assert_allclose(weighted[f"km_{name}"], plain[f"km_{name}"], rtol=1e-12)
+    assert weighted["km_weighted_at_risk"].values[0].tolist() == plain["km_at_risk"].values[0].tolist()
+
+
 def test_kaplan_meier__with_equal_weights_is_the_curve_without():
     columns = {"months": [1.0, 2, 2, 3, 4, 4], "died": [1, 1, 0, 1, 1, 1]}
     plain = kaplan_meier(_patients(**columns), duration="months", event="died")
