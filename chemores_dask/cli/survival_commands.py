@@ -128,6 +128,10 @@ DateFormat = Annotated[
     str | None,
     typer.Option(help="How calendar dates are written, such as DD/MM/YYYY, where they can be read in two ways."),
 ]
+Folds = Annotated[int, typer.Option(min=2, help="Folds in which the penalty is chosen; each needs an event.")]
+OuterFolds = Annotated[
+    int, typer.Option(min=2, help="Folds that are left out of all choices, to tell what the signature is worth.")
+]
 AllowColumn = Annotated[
     list[str] | None,
     typer.Option(help="Column that looks like an identifier of persons, and is none.", metavar="COLUMN …"),
@@ -314,6 +318,8 @@ def _add_signature(app: typer.Typer, perform: Perform) -> None:
         cohort: Annotated[
             str | None, typer.Option(help="Column of cohorts, which are left out whole in cross-validation.", metavar="COLUMN")
         ] = None,
+        folds: Folds = 10,
+        outer_folds: OuterFolds = 5,
         seed: Annotated[int, typer.Option(help="Seed of folds and of the bootstrap.")] = 1,
         sample: Sample = None,
         sample_suffix: SampleSuffix = None,
@@ -331,7 +337,7 @@ def _add_signature(app: typer.Typer, perform: Perform) -> None:
             "survival_signature",
             clinical=clinical, expression=expression, out=out, frozen=signature, horizons=tuple(horizon or ()),
             validation=(validate_clinical, validate_expression), standardize=standardize.value, alphas=tuple(alpha or (1.0,)),
-            cohort=cohort, seed=seed,
+            cohort=cohort, folds=(folds, outer_folds), seed=seed,
             columns=_columns(
                 time=time, event=event, event_values=event_value, unit=time_unit, sample=sample, sample_suffix=sample_suffix,
                 covariates=covariates, group=cohort, origin=origin, date_format=date_format, allow=allow_column,

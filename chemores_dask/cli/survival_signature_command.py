@@ -53,11 +53,13 @@ def perform(
     standardize: str,
     alphas: Sequence[float],
     cohort: str | None,
+    folds: tuple[int, int],
     seed: int,
     columns: Mapping[str, object],
 ) -> None:
     """Make or read the signature, validate it, and write files, record and report."""
     _check_files(frozen, validation)
+    _check_horizons(horizons, judged=frozen is not None or validation[0] is not None)
     held = None if frozen is None else read_signature(frozen)
     title = "A risk signature of survival" if held is None else "A frozen risk signature, held against these patients"
     run = start_run("signature", title=title, clinical=clinical, expression=expression, columns=columns, out=out)
@@ -66,7 +68,8 @@ def perform(
     tables: dict[str, pd.DataFrame] = {}
     judged = None
     if held is None:
-        signature = _make(run, alphas=alphas, cohort=cohort, seed=seed)
+        options = SignatureOptions(alphas=alphas, folds=folds[0], outer_folds=folds[1])
+        signature = _make(run, options, cohort=cohort, seed=seed)
         sections += (_signature_section(signature),)
         if validation[0] is not None and validation[1] is not None:
             judged = _Judged(_read_second(run, validation, columns), SECOND, horizons, standardize)
@@ -124,7 +127,16 @@ def _check_files(frozen: Path | None, validation: tuple[Path | None, Path | None
         raise ParameterError(message)
 
 
-def _make(run: SurvivalRun, *, alphas: Sequence[float], cohort: str | None, seed: int) -> xr.Dataset:
+def _check_horizons(horizons: Sequence[float], *, judged: bool) -> None:
+    if horizons and not judged:
+        message = (
+            "Horizons belong to a validation. Got --horizon without one; name a frozen --signature, or --validate-clinical and "
+            "--validate-expression."
+        )
+        raise ParameterError(message)
+
+
+def _make(run: SurvivalRun, options: SignatureOptions, *, cohort: str | None, seed: int) -> xr.Dataset:
     meant = run.read.columns
     complete = np.isfinite(run.patients["expression"].values).all(axis=0)
     if not complete.all():
@@ -137,7 +149,7 @@ def _make(run: SurvivalRun, *, alphas: Sequence[float], cohort: str | None, seed
             event=meant.event,
             covariates=meant.covariates,
             cohort=meant.group if cohort else None,
-            options=SignatureOptions(alphas=alphas),
+            options=options,
             seed=seed,
         ),
     )

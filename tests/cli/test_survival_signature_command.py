@@ -94,6 +94,8 @@ def test_signature__refuses_what_does_not_go_together(chemores, made, cohorts, t
     both = [*clinical, "--validate-expression", cohorts / "expression_b.csv", "--signature", made / "signature.json"]
     assert call(chemores, cohorts, tmp_path / "out", "a", *both) == 1
     assert "leave out --signature" in capsys.readouterr().err
+    assert call(chemores, cohorts, tmp_path / "out", "a", "--horizon", "2") == 1
+    assert "Got --horizon without one; name a frozen --signature" in capsys.readouterr().err
     renamed = pd.read_csv(cohorts / "clinical_b.csv").rename(columns={"years": "months"})
     renamed.to_csv(tmp_path / "months.csv", index=False)
     files = [
@@ -109,6 +111,19 @@ def test_signature__refuses_what_does_not_go_together(chemores, made, cohorts, t
     )
     assert "It was made in years, these times are in months" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_signature__is_made_of_few_events_in_fewer_folds(chemores, cohorts, tmp_path, capsys, without_report):
+    table = pd.read_csv(cohorts / "clinical_a.csv")
+    died = table.index[table["dead"] == "Dead"]
+    table.loc[died[8:], "dead"] = "Alive"
+    table.to_csv(tmp_path / "few.csv", index=False)
+    files = ["--expression", cohorts / "expression_a.csv", "--clinical", tmp_path / "few.csv"]
+    options = [*files, "--time", "years", "--event", "dead", "--out", tmp_path / "out"]
+    assert chemores("survival", "signature", *options) == 1
+    assert "ask for fewer (folds, outer_folds)" in capsys.readouterr().err
+    assert chemores("survival", "signature", *options, "--folds", "3", "--outer-folds", "2") == 0
+    assert (tmp_path / "out" / "signature.json").exists()
 
 
 def test_signature__refuses_its_own_patients_as_independent_ones(chemores, cohorts, tmp_path, capsys):

@@ -265,4 +265,10 @@ def _labels(patients: xr.Dataset, cohort: str, *, caller: str) -> Vector:
         names = patients["patient"].to_numpy()[missing]
         message = f"The cohort {cohort!r} must be known for every patient of {caller}. Not so for: {listed(names)}."
         raise InputError(message)
+    if np.unique(labels.astype(str)).size == 1:
+        message = (
+            f"{caller} keeps whole cohorts together, and needs two or more. {cohort!r} is {labels[0]!r} for all {labels.size} patients; "
+            "leave it out, and patients are shared out among the folds."
+        )
+        raise InputError(message)
     return labels

@@ -46,6 +46,12 @@ def test_read_training__refuses_genes_that_occur_twice_and_cohorts_that_are_unkn
         training_of(patients, cohort="site")
 
 
+def test_read_training__refuses_a_cohort_that_is_the_same_for_all():
+    patients = risk_cohort().assign(site=("patient", np.full(80, "S1", dtype=object)))
+    with pytest.raises(InputError, match=r"needs two or more. 'site' is 'S1' for all 80 patients"):
+        training_of(patients, cohort="site")
+
+
 def test_read_training__refuses_factors_that_are_negative():
     patients = risk_cohort().assign(factor=("gene", np.where(np.arange(12) == 3, -1.0, 1.0)))
     with pytest.raises(InputError, match="G03"):
