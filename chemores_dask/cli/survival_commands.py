@@ -128,6 +128,7 @@ DateFormat = Annotated[
     str | None,
     typer.Option(help="How calendar dates are written, such as DD/MM/YYYY, where they can be read in two ways."),
 ]
+SecondExpression = Annotated[Path | None, typer.Option(help="Expression of an independent cohort.", metavar="FILE")]
 Folds = Annotated[int, typer.Option(min=2, help="Folds in which the penalty is chosen; each needs an event.")]
 OuterFolds = Annotated[
     int, typer.Option(min=2, help="Folds that are left out of all choices, to tell what the signature is worth.")
@@ -294,9 +295,7 @@ def _add_signature(app: typer.Typer, perform: Perform) -> None:
             typer.Option(help="Frozen signature (signature.json) to apply to these patients; without it one is made from them.",
                          metavar="FILE"),
         ] = None,
-        validate_expression: Annotated[
-            Path | None, typer.Option(help="Expression of an independent cohort.", metavar="FILE")
-        ] = None,
+        validate_expression: SecondExpression = None,
         validate_clinical: Annotated[
             Path | None, typer.Option(help="Clinical table of that cohort, with the same names of columns.", metavar="FILE")
         ] = None,
