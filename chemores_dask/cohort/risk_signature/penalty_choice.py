@@ -201,10 +201,12 @@ def _fold_events(training: TrainingCohort, fold: Vector) -> Vector:
 
 def _curve(path: PenaltyPath, parts: Sequence[Vector], events: Vector) -> PenaltyCurve:
     table = np.stack(parts) / events[:, None]
-    # A penalty that was not reached without some fold cannot be compared.
+    # A penalty that was not reached without some fold cannot be compared; one that foretells a fold infinitely badly has no error.
     deviance = events @ table / events.sum()
-    scatter = events @ (table - deviance) ** 2 / events.sum()
-    error = np.sqrt(scatter / (events.size - 1))
+    finite = np.isfinite(deviance)
+    error = np.full(deviance.size, np.nan)
+    scatter = events @ (table[:, finite] - deviance[finite]) ** 2 / events.sum()
+    error[finite] = np.sqrt(scatter / (events.size - 1))
     minimum = int(np.nanargmin(deviance))
     near = np.flatnonzero(deviance <= deviance[minimum] + error[minimum])
     return PenaltyCurve(path, deviance, error, minimum, int(near[0]))

@@ -100,3 +100,19 @@ def test_count_pairs__stay_within_strata():
     whole, _ = count_pairs(training_of(), np.zeros(80))
     assert counts[:2].sum() == 0
     assert 0 < counts[2] < whole[2] / 3
+
+
+def test_choose_lazily__passes_over_penalties_that_foretell_a_fold_infinitely_badly(monkeypatch):
+    # Coefficients that explode at small penalties give infinite deviances: no warning, and never the minimum.
+    found = penalty_choice.left_out_deviance
+
+    def exploding(training, left_out, path, penalties):
+        deviances = found(training, left_out, path, penalties)
+        return np.where(np.arange(penalties.size) > 5, np.inf, deviances)
+
+    monkeypatch.setattr(penalty_choice, "left_out_deviance", exploding)
+    curve = choose(training_of(risk_cohort()), settings()).curve
+    assert curve.minimum <= 5
+    assert np.isinf(curve.deviance[6:]).all()
+    assert np.isnan(curve.error[6:]).all()
+    assert np.isfinite(curve.error[:6]).all()
