@@ -55,6 +55,7 @@ SETS = {
         "--time rectime --event censrec --covariates age,nodes --allow-column diagdateb recdate deathdate", 686, 299),
     f"{PYPI}/lymphoma.csv": ("--time Time --event Censor --covariates Stage_group", 80, 54),
     f"{PYPI}/multicenter_aids_cohort.tsv": ("--start W --time T --event D --covariates AIDSY", 78, 27),
+    f"{PYPI}/panel_test.csv": ("--time t --event E --covariates var1 --cluster id", 28, 6),
     f"{PYPI}/psychiatric_patients.csv": ("--time T --event C --covariates Age,sex", 26, 14),
     f"{PYPI}/recur.csv": ("--start TIME0 --time TIME1 --event CENSOR --covariates AGE,TREAT --cluster ID", 1296, 939),
     f"{PYPI}/regression.csv": ("--time T --event E --covariates var1,var2", 200, 189),
