@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import xarray as xr
 
+from chemores_dask.cohort.risk_signature.gene_set_signature import freeze_gene_set
 from chemores_dask.cohort.risk_signature.risk_prediction import predict_risk
 from chemores_dask.cohort.risk_signature.signature_fit import SignatureOptions, fit_risk_signature
 from chemores_dask.cohort.risk_signature.stability_selection import StabilityOptions, stability_selection
+from chemores_dask.gene_sets import GeneSets
 
 
 def tiny_risk_signature(patients: xr.Dataset) -> xr.Dataset:
@@ -34,6 +36,11 @@ def tiny_predicted_risk(patients: xr.Dataset) -> xr.Dataset:
     return predict_risk(patients, signature=signature)
 
 
+def tiny_frozen_set(patients: xr.Dataset) -> xr.Dataset:
+    """Two genes as a signature that travels."""
+    return freeze_gene_set(patients, GeneSets.from_mapping({"program": ["GENE001", "GENE003"]}))
+
+
 def tiny_stability(patients: xr.Dataset) -> xr.Dataset:
     """Genes that halves of the tiny patients choose."""
     return stability_selection(
@@ -43,6 +50,7 @@ def tiny_stability(patients: xr.Dataset) -> xr.Dataset:
 
 SIGNATURES = {
     "fit_risk_signature": (fit_risk_signature, tiny_risk_signature),
+    "freeze_gene_set": (freeze_gene_set, tiny_frozen_set),
     "predict_risk": (predict_risk, tiny_predicted_risk),
     "stability_selection": (stability_selection, tiny_stability),
 }

@@ -12,7 +12,7 @@ from lifelines.statistics import multivariate_logrank_test
 
 from chemores_dask.cohort.survival.cox_models import cox_model
 from chemores_dask.cohort.survival.cox_scan import cox_scan
-from chemores_dask.cohort.survival.kaplan_meier import kaplan_meier
+from chemores_dask.cohort.survival.kaplan_meier import CurveOptions, kaplan_meier
 from chemores_dask.cohort.survival.log_rank import log_rank
 from chemores_dask.errors import InputError
 from chemores_dask.ingest.clinical_tables import ClinicalColumns
@@ -110,7 +110,7 @@ def test_kaplan_meier__says_how_to_leave_out_patients_without_follow_up(store):
 
 
 def test_kaplan_meier__equals_lifelines_by_residual_disease(leukemia, clinical):
-    found = kaplan_meier(leukemia, **LEUKEMIA, group="MRD.binary", confidence="log-log")
+    found = kaplan_meier(leukemia, **LEUKEMIA, group="MRD.binary", options=CurveOptions(confidence="log-log"))
     assert found["km_patients"].values.tolist() == [192, 69]
     assert found["km_event_total"].values.tolist() == [20, 7]
     for label, rows in clinical.groupby("MRD.binary"):
