@@ -38,7 +38,8 @@ def freeze_gene_set(
 
     The score is the mean over the measured genes of their z scores in this cohort, genes that go down with a minus; where the set has
     weights, it is ``sum(w z) / sum(|w|)``. No outcome is looked at. Mean and standard deviation of every gene, and the cut-off, are kept,
-    so that a patient of another cohort gets a score that depends on nobody else there.
+    so that a patient of another cohort gets a score that depends on nobody else there: a predictor must be locked before it is held
+    against new patients [1]_.
 
     Parameters
     ----------
@@ -81,6 +82,10 @@ def freeze_gene_set(
     Notes
     -----
     Passes over the counts: 0. Only the genes of the set are read.
+
+    References
+    ----------
+    .. [1] McShane LM et al. (2013). Criteria for the use of omics-based predictors in clinical trials. Nature 502:317-320.
 
     Examples
     --------
