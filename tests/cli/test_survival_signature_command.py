@@ -121,7 +121,7 @@ def test_signature__is_made_of_few_events_in_fewer_folds(chemores, cohorts, tmp_
     files = ["--expression", cohorts / "expression_a.csv", "--clinical", tmp_path / "few.csv"]
     options = [*files, "--time", "years", "--event", "dead", "--out", tmp_path / "out"]
     assert chemores("survival", "signature", *options) == 1
-    assert "ask for fewer (folds, outer_folds)" in capsys.readouterr().err
+    assert "ask for fewer folds (folds, outer_folds)" in capsys.readouterr().err
     assert chemores("survival", "signature", *options, "--folds", "3", "--outer-folds", "2") == 0
     assert (tmp_path / "out" / "signature.json").exists()
 

@@ -50,7 +50,7 @@ def risk_folds(training: TrainingCohort, *, folds: int, seed: Seed, caller: str)
         )
         message = (
             f"Every fold of {caller} needs an event. With {int(training.event.sum())} events in {fold.size} patients, {empty.size} of "
-            f"{events.size} folds have none{held}; ask for fewer (folds, outer_folds), or leave cohorts without events out."
+            f"{events.size} folds have none{held}; ask for fewer folds (folds, outer_folds), or leave cohorts without events out."
         )
         raise TooFewEventsError(message)
     return fold
