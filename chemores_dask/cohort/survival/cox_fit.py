@@ -30,7 +30,8 @@ from chemores_dask.kernels.cox import (
     standardize,
 )
 from chemores_dask.kernels.cox_firth import fit_firth, fit_firth_first
-from chemores_dask.kernels.cox_residuals import cluster_sums, martingale_residuals
+from chemores_dask.kernels.cox_residuals import cluster_sums
+from chemores_dask.kernels.cox_robust import robust_covariance, score_rows
 
 MAX_ITERATIONS = 100
 
@@ -193,10 +194,10 @@ def _fit(
     if options.firth:
         penalties = (float(log_determinant(at_end)) / 2, float(log_determinant(information)) / 2)
     status = _status(code, coefficients, step, design.terms, caller=caller)
-    robust_covariance = robust_score = None
+    between_clusters = robust_score = None
     if robust:
         groups = cluster[order]
-        robust_covariance = _robust_covariance(coefficients, covariance, (columns, risk, groups), efron=efron)
+        between_clusters = robust_covariance(coefficients, columns, risk, efron, covariance, groups)
         robust_score = _robust_score((columns, risk, groups), efron=efron)
     return CoxFit(
         outcome=outcome,
@@ -214,7 +215,7 @@ def _fit(
         spread=spread,
         coefficients=coefficients,
         covariance=covariance,
-        robust_covariance=robust_covariance,
+        robust_covariance=between_clusters,
         log_likelihood=log_likelihood,
         null=null,
         objective=log_likelihood + penalties[0],
@@ -264,23 +265,15 @@ def check_whole(fit: CoxFit, *, caller: str) -> None:
         missing = [term for term, status in zip(fit.design.terms, fit.status, strict=True) if status != OK]
         message = (
             f"{caller} needs every coefficient of the model. Not found: {listed(missing)}; leave these covariates out, or fit with "
-            "ModelOptions(firth=True)."
+            "Firth's penalty: ModelOptions(firth=True), or --firth."
         )
         raise InputError(message)
-
-
-def _robust_covariance(b: Vector, covariance: Matrix, rows: tuple[Matrix, RiskOrder, Vector], *, efron: bool) -> Matrix:
-    columns, risk, groups = rows
-    _, scores = martingale_residuals(b, columns, risk, hazard_steps(b, columns, risk, efron=efron))
-    changes = cluster_sums(risk.weight[:, None] * scores @ covariance, groups)
-    return changes.T @ changes
 
 
 def _robust_score(rows: tuple[Matrix, RiskOrder, Vector], *, efron: bool) -> float:
     columns, risk, groups = rows
     nothing = np.zeros(columns.shape[1])
-    _, scores = martingale_residuals(nothing, columns, risk, hazard_steps(nothing, columns, risk, efron=efron))
-    summed = cluster_sums(risk.weight[:, None] * scores, groups)
+    summed = cluster_sums(score_rows(nothing, columns, risk, efron), groups)
     slope = summed.sum(axis=0)
     products, inverse = summed.T @ summed, np.zeros((nothing.size, nothing.size))
     # With fewer clusters than coefficients the products are singular.
@@ -299,7 +292,7 @@ def _status(code: int, coefficients: Vector, step: Vector, terms: list[str], *, 
         _warn(
             f"The likelihood of {caller} rises without end in: {listed(ways)}. These covariates separate patients with the event from "
             "those who outlive them; their coefficients are left out. Use the likelihood-ratio test, merge levels, or fit with "
-            "ModelOptions(firth=True)."
+            "Firth's penalty: ModelOptions(firth=True), or --firth."
         )
     return status
 

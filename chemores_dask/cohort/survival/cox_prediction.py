@@ -163,7 +163,7 @@ def _read_model(model: xr.Dataset) -> _Model:
         missing = [str(term) for term, b in zip(model["term"].values, coefficient, strict=True) if not np.isfinite(b)]
         message = (
             f"cox_prediction needs every coefficient of the model. Not found: {listed(missing)}; leave these covariates out, or fit with "
-            "ModelOptions(firth=True)."
+            "Firth's penalty: ModelOptions(firth=True), or --firth."
         )
         raise InputError(message)
     parameters = json.loads(model.attrs["parameters"])

@@ -35,7 +35,7 @@ GENES_PER_BLOCK = 512
 _GENE = ("gene",)
 _LOG_HAZARD = "log hazard ratio per unit of expression"
 _PENALIZED = "penalized likelihood ratio"
-_FAMILY = "Benjamini-Hochberg over the genes that vary; one without a Wald P counts as a test with P 1"
+_FAMILY = "Benjamini-Hochberg over genes fitted; one that is separated or did not converge counts as a test with P 1"
 RESULT = declare(
     Variable("cox_coefficient", _GENE, "f", unit=_LOG_HAZARD, doc="with an interaction, where the treatment is 0"),
     Variable("cox_standard_error", _GENE, "f", unit=_LOG_HAZARD, doc="model-based"),

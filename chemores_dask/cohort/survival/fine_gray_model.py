@@ -121,7 +121,8 @@ def fine_gray(
     -----
     Passes over the counts: 0. A ratio above 1 says that more patients are ended by the cause, be it because it comes sooner or because
     others come later; for the mechanism fit ``cox_model`` to the cause, censoring the others, and report both. The likelihood is that
-    of weighted risk sets, so that twice its logarithm has no chi-square distribution: the test of the whole model is Wald's.
+    of weighted risk sets, so that twice its logarithm has no chi-square distribution: the test of the whole model is Wald's. Patients
+    censored at time 0 are at risk up to it, as with all times shifted by a constant; ``crr`` without a shift gives other values there.
 
     References
     ----------

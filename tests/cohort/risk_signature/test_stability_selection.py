@@ -1,4 +1,4 @@
-"""Bounds held against ``stabs::stabsel_parameters`` (its formulas, by hand), selection against what was planted."""
+"""Bounds held against the published formulas, worked by hand; selection against what was planted."""
 
 from __future__ import annotations
 
